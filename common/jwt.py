@@ -1,0 +1,154 @@
+"""JWTs of the provider, verified with every option spelled out (RFC 7519, 8725, 9068, OIDC Core 3.1.3.7).
+
+A token is `presented` until a function here has returned `Claims`; nothing else makes `Claims`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NewType, cast
+
+import jwt
+
+from common.http import Json
+from common.issuer import Issuer, UnknownKeyError
+
+Claims = NewType("Claims", Mapping[str, Json])
+
+LONGEST_TOKEN_BYTES = 8 * 1024
+LEEWAY = timedelta(seconds=30)
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+_LATEST_TIME_S = 253_402_300_799  # the last second of the year 9999
+_REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "crit", "b64"})
+_ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
+_ID_TOKEN_TYPES = frozenset({"jwt", ""})
+_CLAIMS_OF_OTHER_TOKENS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
+
+
+class InvalidTokenError(Exception):
+    """The token is not accepted. `cause` is a word for the log and a counter, not for the caller."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class TokenRules:
+    """What a token must say: who made it and for whom, and in which types of token we believe."""
+
+    audience: str
+    types: frozenset[str]
+    required: tuple[str, ...]
+
+
+def access_token_rules(audience: str) -> TokenRules:
+    return TokenRules(audience, _ACCESS_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
+
+
+def id_token_rules(client_id: str) -> TokenRules:
+    return TokenRules(client_id, _ID_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
+
+
+async def verify_access_token(presented_token: str, issuer: Issuer, audience: str, now: datetime) -> Claims:
+    """Claims of a JWT access token.
+
+    Raises `InvalidTokenError`, and `IssuerUnavailableError` when the keys were never fetched. Scopes are
+    not looked at.
+    """
+    claims = await verify(presented_token, issuer, access_token_rules(audience), now)
+    # Where access tokens carry no type of their own, an ID token or a logout token for the same audience
+    # would pass for one. These claims stand only in those.
+    if _CLAIMS_OF_OTHER_TOKENS & claims.keys():
+        raise InvalidTokenError("type")
+    return claims
+
+
+async def verify(presented_token: str, issuer: Issuer, rules: TokenRules, now: datetime) -> Claims:
+    """Signature, issuer, audience, times and type; raises as `verify_access_token` does."""
+    header = _checked_header(presented_token, rules)
+    algorithm, key_id = cast("str", header["alg"]), cast("str | None", header.get("kid"))
+    try:
+        key = await issuer.signing_key(key_id, algorithm)
+    except UnknownKeyError:
+        raise InvalidTokenError("unknown_key") from None
+    claims = _decode(presented_token, key, algorithm, issuer.url, rules)
+    _check_times(claims, now)
+    if claims.get("sub") == "":
+        raise InvalidTokenError("claims")
+    return claims
+
+
+def _checked_header(presented_token: str, rules: TokenRules) -> Mapping[str, Json]:
+    if len(presented_token) > LONGEST_TOKEN_BYTES:
+        raise InvalidTokenError("too_large")
+    try:
+        header: Mapping[str, Json] = jwt.get_unverified_header(presented_token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise InvalidTokenError("malformed") from None
+    # jwk, jku and x5u would let the token bring its own key; crit and b64 ask for what we do not know.
+    if _REFUSED_HEADERS & header.keys():
+        raise InvalidTokenError("header")
+    if header.get("alg") not in ALGORITHMS:
+        raise InvalidTokenError("algorithm")
+    if not isinstance(header.get("kid", ""), str):
+        raise InvalidTokenError("header")
+    if str(header.get("typ", "")).lower() not in rules.types:
+        raise InvalidTokenError("type")
+    return header
+
+
+def _decode(
+    presented_token: str, key: jwt.PyJWK, algorithm: str, issuer_url: str, rules: TokenRules
+) -> Claims:
+    try:
+        decoded = jwt.decode(
+            presented_token,
+            key=key.key,
+            algorithms=[algorithm],
+            audience=rules.audience,
+            issuer=issuer_url,
+            options={
+                "verify_signature": True,
+                "require": list(rules.required),
+                "verify_aud": True,
+                "verify_iss": True,
+                "verify_sub": True,
+                "verify_jti": True,
+                # Times are checked below, against the clock that was passed in.
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.InvalidSignatureError:
+        raise InvalidTokenError("signature") from None
+    except jwt.InvalidIssuerError:
+        raise InvalidTokenError("issuer") from None
+    except jwt.InvalidAudienceError:
+        raise InvalidTokenError("audience") from None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise InvalidTokenError("claims") from None
+    return Claims(decoded)
+
+
+def _check_times(claims: Claims, now: datetime) -> None:
+    now_s, leeway_s = now.timestamp(), LEEWAY.total_seconds()
+    if time_claim(claims, "exp") + leeway_s <= now_s:
+        raise InvalidTokenError("expired")
+    if time_claim(claims, "iat") - leeway_s > now_s:
+        raise InvalidTokenError("issued_in_the_future")
+    if "nbf" in claims and time_claim(claims, "nbf") - leeway_s > now_s:
+        raise InvalidTokenError("not_yet_valid")
+
+
+def time_claim(claims: Claims, name: str) -> float:
+    """A NumericDate (RFC 7519 section 2): a finite number of this calendar, or `InvalidTokenError`."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidTokenError("claims")
+    if not math.isfinite(value) or not 0 <= value <= _LATEST_TIME_S:
+        raise InvalidTokenError("claims")
+    return float(value)

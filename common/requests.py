@@ -1,0 +1,91 @@
+"""The outermost middleware of both servers: who asks, under which id, and one log line for the answer."""
+
+import re
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from common.addresses import client_address, is_within
+from common.clock import Clock
+from common.env import Network
+from common.metrics import RequestMetrics
+from common.randomness import Randomness, token_urlsafe
+from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, IS_FROM_TRUSTED_PROXY, REQUEST_ID
+
+_REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ID_BYTES = 12
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RequestLog:
+    """Names each request and writes its one line (docs/operation.md has the fields)."""
+
+    clock: Clock
+    randomness: Randomness
+    metrics: RequestMetrics
+    trusted_proxies: tuple[Network, ...]
+
+    def middleware(self) -> Middleware:
+        @web.middleware
+        async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self._identify(request)
+            started = self.clock.monotonic()
+            status: int = 499  # what is written when the client left and the handler was cancelled
+            try:
+                response = await handler(request)
+                status = response.status
+            except web.HTTPException as answer:
+                status = answer.status
+                answer.headers["X-Request-Id"] = request[REQUEST_ID]
+                raise
+            else:
+                if not response.prepared:
+                    response.headers["X-Request-Id"] = request[REQUEST_ID]
+                return response
+            finally:
+                self._write(request, status, self.clock.monotonic() - started)
+
+        return log_request
+
+    def _identify(self, request: web.Request) -> None:
+        peer = request.remote or "unix"
+        is_trusted = is_within(peer, self.trusted_proxies)
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        request[IS_FROM_TRUSTED_PROXY] = is_trusted
+        request[CLIENT_ADDRESS] = client_address(peer, forwarded, self.trusted_proxies)
+        request[REQUEST_ID] = self._request_id(request, is_trusted=is_trusted)
+
+    def _request_id(self, request: web.Request, *, is_trusted: bool) -> str:
+        # Only a proxy of ours may name a request: a client's choice could forge lines of the log.
+        given = request.headers.get("X-Request-Id", "")
+        if is_trusted and _REQUEST_ID_FORM.fullmatch(given):
+            return given
+        return token_urlsafe(self.randomness, _ID_BYTES)
+
+    def _write(self, request: web.Request, status: int, seconds: float) -> None:
+        route = route_pattern(request)
+        method = request.method if request.method in _KNOWN_METHODS else "OTHER"
+        self.metrics.answered(method=method, route=route, status=status, seconds=seconds)
+        caller = request.get(CALLER_LABEL)
+        log.info(
+            "request",
+            request_id=request[REQUEST_ID],
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            caller=caller.kind if caller else None,
+            caller_id=caller.id if caller else None,
+            address=request[CLIENT_ADDRESS],
+        )
+
+
+def route_pattern(request: web.Request) -> str:
+    """The pattern that matched. The raw path is not logged: it may hold one-time values."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"

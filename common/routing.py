@@ -1,0 +1,40 @@
+"""The route table: every route says who may call it, or it is not registered.
+
+Each server has its own enumeration of access rules and its own guard that enforces them; this file makes
+sure that no handler is reachable without passing the guard.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+AccessT = TypeVar("AccessT", bound=Enum)
+
+
+@dataclass(frozen=True)
+class Route(Generic[AccessT]):
+    """One row of the surface. `answer` is the type of the 200 body, where it is described by one."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: AccessT
+    summary: str
+    answer: type | None = None
+
+
+Guard = Callable[[Route[AccessT]], Handler]
+
+
+def add_routes(app: web.Application, routes: Iterable[Route[AccessT]], guard: Guard[AccessT]) -> None:
+    """Register each route behind `guard`. A route whose access is not a rule is refused (`TypeError`)."""
+    for route in routes:
+        if not isinstance(route.access, Enum):
+            raise TypeError(f"{route.method} {route.path} declares no access rule")
+        app.router.add_route(route.method, route.path, guard(route))
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, guard(route))

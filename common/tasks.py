@@ -1,0 +1,56 @@
+"""Background work under supervision: a task has a name, a log line when it fails, an end at shutdown."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
+
+import structlog
+
+T = TypeVar("T")
+
+LONGEST_PAUSE_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Tasks:
+    """The owner of all tasks of a server. `close` cancels what still runs and waits for it."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[object]] = set()
+
+    def start(self, name: str, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """Run `work` once. Whoever awaits the task sees its error; an error that nobody awaits is logged."""
+        task = asyncio.create_task(work, name=name)  # noqa: TID251 - the one place
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` until shutdown; when it fails it is logged and started again, with growing pauses."""
+        self.start(name, _restart_forever(name, work))
+
+    async def close(self) -> None:
+        while self._running:
+            tasks = list(self._running)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._running.difference_update(tasks)
+
+    def _forget(self, task: asyncio.Task[T]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("task_failed", task=task.get_name(), error=type(error).__name__)
+
+
+async def _restart_forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    pause_s = 1.0
+    while True:
+        try:
+            await work()
+            pause_s = 1.0
+        except Exception as error:  # noqa: BLE001 - the border of background work: log it and try again
+            log.warning("task_restarted", task=name, error=type(error).__name__, pause_s=pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
