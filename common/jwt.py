@@ -39,12 +39,12 @@ class InvalidTokenError(Exception):
 class TokenRules:
     """What a token must say: who made it and for whom, and in which types of token we believe."""
 
-    audience: str
+    audience: str | None
     types: frozenset[str]
     required: tuple[str, ...]
 
 
-def access_token_rules(audience: str) -> TokenRules:
+def access_token_rules(audience: str | None) -> TokenRules:
     return TokenRules(audience, _ACCESS_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
 
 
@@ -52,8 +52,10 @@ def id_token_rules(client_id: str) -> TokenRules:
     return TokenRules(client_id, _ID_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
 
 
-async def verify_access_token(presented_token: str, issuer: Issuer, audience: str, now: datetime) -> Claims:
-    """Claims of a JWT access token.
+async def verify_access_token(
+    presented_token: str, issuer: Issuer, audience: str | None, now: datetime
+) -> Claims:
+    """Claims of a JWT access token. Any audience will do when `audience` is None: never to let somebody in.
 
     Raises `InvalidTokenError`, and `IssuerUnavailableError` when the keys were never fetched. Scopes are
     not looked at.
@@ -113,7 +115,7 @@ def _decode(
             options={
                 "verify_signature": True,
                 "require": list(rules.required),
-                "verify_aud": True,
+                "verify_aud": rules.audience is not None,
                 "verify_iss": True,
                 "verify_sub": True,
                 "verify_jti": True,

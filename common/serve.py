@@ -40,7 +40,15 @@ async def serve_until_stopped(listeners: list[Listener]) -> None:
 
 
 async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
-    runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=DRAIN_TIME_S)
+    runner = web.AppRunner(
+        listener.app,
+        access_log=None,
+        shutdown_timeout=DRAIN_TIME_S,
+        # A client that leaves ends its own request; what must not stop half-way is a task (common.tasks).
+        handler_cancellation=True,
+        # Bodies are passed on as they come, and nobody makes megabytes here out of kilobytes.
+        auto_decompress=False,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, listener.address.host, listener.address.port)

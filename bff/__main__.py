@@ -1,0 +1,27 @@
+"""`python -m bff`: the agent as a process."""
+
+from bff.app import build_app, build_private_app, open_parts
+from bff.settings import read_settings
+from common.clock import SystemClock
+from common.env import read_environment
+from common.logs import configure_logs
+from common.randomness import SystemRandomness
+from common.serve import Listener, run_server, serve_until_stopped
+
+
+async def main() -> None:
+    clock, randomness = SystemClock(), SystemRandomness()
+    configure_logs(debug=False)
+    settings, secrets = read_settings(read_environment(), randomness)
+    configure_logs(debug=settings.debug)
+    async with open_parts(settings, secrets, clock, randomness) as parts:
+        await serve_until_stopped(
+            [
+                Listener("private", settings.private_listen, build_private_app(parts)),
+                Listener("public", settings.listen, build_app(settings, parts)),
+            ]
+        )
+
+
+if __name__ == "__main__":
+    run_server(main)

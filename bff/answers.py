@@ -1,0 +1,47 @@
+"""Who reads the answer: a script that wants JSON, or a person in front of a page. Decided here alone."""
+
+import html
+from http import HTTPStatus
+
+from aiohttp import web
+
+from common.problems import ProblemCode, ProblemError, problem_json
+from common.request_keys import REQUEST_ID
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{title}</title></head>
+<body><main><h1>{title}</h1><p>{detail}</p><p><a href="{link}">{label}</a></p>
+<p><small>Request {request_id}</small></p></main></body></html>
+"""
+_PAGE_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def wants_json(request: web.Request) -> bool:
+    """A request by script: `Accept` names JSON, or the browser says that it is not a navigation."""
+    if "application/json" in request.headers.get("Accept", ""):
+        return True
+    return request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+
+
+def is_for_a_person(request: web.Request) -> bool:
+    """A page load. Without fetch metadata, only an `Accept` that names HTML says so."""
+    return not wants_json(request) and "text/html" in request.headers.get("Accept", "")
+
+
+def problem_answer(request: web.Request, problem: ProblemError) -> web.Response:
+    """A small page for a person, the RFC 9457 body for everybody else."""
+    if not is_for_a_person(request):
+        return problem_json(request, problem)
+    is_login = problem.code in {ProblemCode.LOGIN_FAILED, ProblemCode.PROVIDER_UNAVAILABLE}
+    text = _PAGE.format(
+        title=html.escape(problem.title),
+        detail=html.escape(problem.detail),
+        link="/login/start" if is_login else "/",
+        label="Try again" if is_login else "Back to the start",
+        request_id=html.escape(str(request.get(REQUEST_ID))),
+    )
+    headers = {**problem.headers, "Content-Security-Policy": _PAGE_POLICY}
+    return web.Response(
+        text=text, content_type="text/html", status=HTTPStatus(problem.status), headers=headers
+    )

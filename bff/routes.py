@@ -1,0 +1,54 @@
+"""The whole surface of the agent: method, path, handler, who may call it.
+
+What is not in this table is not served. Health, readiness and metrics are on the private listener
+(`common.health`).
+"""
+
+from dataclasses import dataclass
+
+from bff.access import Access
+from bff.device.start import DeviceStart
+from bff.login.end import LoginEnd
+from bff.login.start import LoginStart
+from bff.proxy.handlers import DeviceProxy, WebProxy
+from bff.session.logout import Logout
+from bff.user import UserHandlers
+from common.routing import Route
+
+PROXIED = "/api/{path:.*}"
+
+
+@dataclass(frozen=True)
+class WebHandlers:
+    start: LoginStart
+    end: LoginEnd
+    user: UserHandlers
+    logout: Logout
+
+
+def web_routes(mount: str, handlers: WebHandlers, proxy: WebProxy) -> list[Route[Access]]:
+    """Web mode, under `mount` (empty for the root)."""
+    anyone, session = Access.ANYONE, Access.SESSION
+    start, end, user, logout = handlers.start, handlers.end, handlers.user, handlers.logout
+    return [
+        Route("GET", f"{mount}/login/start", start.handle, anyone, "Start a login"),
+        Route("GET", f"{mount}/login/end", end.handle, anyone, "Finish a login: the redirect URI"),
+        Route("GET", f"{mount}/userinfo", user.userinfo, session, "The signed-in user"),
+        Route("GET", f"{mount}/user_info", user.userinfo, session, "The signed-in user (older name)"),
+        Route("GET", f"{mount}/claims", user.claims, session, "The claims of the access token"),
+        Route("GET", f"{mount}/session", user.session, anyone, "Whether somebody is signed in"),
+        Route("POST", f"{mount}/refresh", user.refresh, session, "Refresh the access token"),
+        Route("POST", f"{mount}/logout", logout.post, anyone, "End the session"),
+        Route("GET", f"{mount}/logout", logout.get, anyone, "End the session, for links of this site"),
+        Route("GET", f"{mount}/logout/{{ticket}}", logout.to_provider, anyone, "Go on to the provider"),
+        Route("*", f"{mount}{PROXIED}", proxy.handle, session, "Proxied with the user's bearer"),
+    ]
+
+
+def device_routes(mount: str, start: DeviceStart, proxy: DeviceProxy) -> list[Route[Access]]:
+    """Device mode, under `mount` (empty for the root)."""
+    return [
+        Route("GET", f"{mount}/login/start", start.handle, Access.ANYONE, "Where to log in"),
+        Route("POST", f"{mount}/login/start", start.handle, Access.ANYONE, "Where to log in"),
+        Route("*", f"{mount}{PROXIED}", proxy.handle, Access.BEARER, "Proxied with the caller's bearer"),
+    ]

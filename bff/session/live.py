@@ -1,0 +1,38 @@
+"""The registry of live connections: what a session holds open is closed when the session ends."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bff.session.record import SessionKey
+
+Close = Callable[[], None]
+
+
+class LiveConnections:
+    """Streams and sockets of this process, by session. Other processes hear of an end in their own way."""
+
+    def __init__(self) -> None:
+        self._open: dict[SessionKey, set[Close]] = {}
+
+    @contextmanager
+    def held(self, key: SessionKey, close: Close) -> Iterator[None]:
+        """Registered while the block runs; `close` must be quick, must not raise, may come at any time."""
+        closers = self._open.setdefault(key, set())
+        closers.add(close)
+        try:
+            yield
+        finally:
+            closers.discard(close)
+            if not closers and self._open.get(key) is closers:
+                del self._open[key]
+
+    def close_all(self, key: SessionKey) -> int:
+        """Close what the session holds open; returns how many connections that were."""
+        closers = self._open.pop(key, set())
+        for close in list(closers):
+            close()
+        return len(closers)
+
+    def sessions(self) -> list[SessionKey]:
+        """The sessions that hold something open: the sweep looks whether they still exist."""
+        return list(self._open)

@@ -1,0 +1,79 @@
+"""What is kept of a session, and the pure rules on its two clocks."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NewType
+
+from common.http import Json
+
+SessionKey = NewType("SessionKey", str)
+
+_LONGEST_REFRESH_MARGIN = timedelta(seconds=30)
+_REFRESH_SHARE = 0.2
+_ACTIVITY_STEPS = 20
+
+
+@dataclass(frozen=True, repr=False)
+class Tokens:
+    """The provider's tokens in clear: for the length of one call, never stored, never printed."""
+
+    access_token: str
+    issued_at: datetime
+    expires_at: datetime
+    refresh_token: str | None
+    id_token: str
+
+    def __repr__(self) -> str:
+        return "Tokens(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTokens:
+    """The small part that every proxied request reads (`bearer` and its times) apart from the rest."""
+
+    bearer: bytes
+    bearer_refresh_at: datetime
+    bearer_expires_at: datetime
+    rest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One session in the store. `user` is what aiohttp-session hands to the handlers: never a token."""
+
+    key: SessionKey
+    user: Mapping[str, Json]
+    tokens: SealedTokens
+    created_at: datetime
+    expires_at: datetime
+    active_at: datetime
+
+
+@dataclass(frozen=True)
+class SessionLimits:
+    """`idle`: how long without a request; `lifetime`: how long at all."""
+
+    idle: timedelta
+    lifetime: timedelta
+
+
+def session_key(cookie: str) -> SessionKey:
+    """The key in the store: a hash, so that whoever reads the store cannot make a cookie of it."""
+    return SessionKey(hashlib.sha256(b"doorward/session/v1" + cookie.encode()).hexdigest())
+
+
+def is_usable(record: SessionRecord, limits: SessionLimits, now: datetime) -> bool:
+    return now < record.expires_at and now < record.active_at + limits.idle
+
+
+def is_worth_marking(record: SessionRecord, limits: SessionLimits, now: datetime) -> bool:
+    """Being active is written at most once per twentieth of the idle time."""
+    return now - record.active_at >= limits.idle / _ACTIVITY_STEPS
+
+
+def refresh_time(tokens: Tokens) -> datetime:
+    """When to refresh: half a minute before expiry, or a fifth of a short life."""
+    life = tokens.expires_at - tokens.issued_at
+    return tokens.expires_at - min(_LONGEST_REFRESH_MARGIN, life * _REFRESH_SHARE)

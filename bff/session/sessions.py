@@ -1,0 +1,129 @@
+"""Sessions as the handlers see them: begin, find, use, end. Sealing and the two clocks are kept here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from bff.session.live import LiveConnections
+from bff.session.record import (
+    SealedTokens,
+    SessionKey,
+    SessionLimits,
+    SessionRecord,
+    Tokens,
+    is_usable,
+    is_worth_marking,
+    refresh_time,
+    session_key,
+)
+from bff.session.seal import Sealer
+from bff.session.store import SessionStore
+from common.clock import Clock
+from common.http import Json
+from common.randomness import Randomness, token_urlsafe
+
+_BEARER, _REST = "session-bearer", "session-rest"
+
+
+class Rest(msgspec.Struct, array_like=True):
+    """The tokens that a proxied request does not need."""
+
+    refresh_token: str | None
+    id_token: str
+
+
+@dataclass(frozen=True, repr=False)
+class BrowserSession:
+    """A usable session together with the cookie that opens its tokens."""
+
+    cookie: str
+    record: SessionRecord
+
+    @property
+    def key(self) -> SessionKey:
+        return self.record.key
+
+
+@dataclass(frozen=True)
+class Sessions:
+    store: SessionStore
+    sealer: Sealer
+    live: LiveConnections
+    limits: SessionLimits
+    clock: Clock
+    randomness: Randomness
+
+    async def begin(self, user: Mapping[str, Json], tokens: Tokens) -> BrowserSession:
+        """A new session under a new id. Deleting a former one of the same browser is the caller's part."""
+        cookie, now = token_urlsafe(self.randomness), self.clock.now()
+        record = SessionRecord(
+            key=session_key(cookie),
+            user=user,
+            tokens=self._sealed(cookie, tokens),
+            created_at=now,
+            expires_at=now + self.limits.lifetime,
+            active_at=now,
+        )
+        await self.store.create(record)
+        return BrowserSession(cookie, record)
+
+    async def find(self, cookie: str | None) -> BrowserSession | None:
+        """The session of this cookie, if it is within both of its lifetimes. Does not count as activity."""
+        if cookie is None:
+            return None
+        record = await self.store.load(session_key(cookie))
+        if record is None or not is_usable(record, self.limits, self.clock.now()):
+            return None
+        return BrowserSession(cookie, record)
+
+    async def mark_active(self, session: BrowserSession) -> None:
+        now = self.clock.now()
+        if is_worth_marking(session.record, self.limits, now):
+            await self.store.mark_active(session.key, now)
+
+    async def end(self, key: SessionKey) -> bool:
+        """Delete the record and close what it holds open; False when it was gone already."""
+        was_there = await self.store.delete(key)
+        self.live.close_all(key)
+        return was_there
+
+    async def save_tokens(self, session: BrowserSession, tokens: Tokens) -> BrowserSession | None:
+        """The session with its new tokens; None when it has ended meanwhile, and nothing was kept."""
+        sealed = self._sealed(session.cookie, tokens)
+        if not await self.store.save_tokens(session.key, sealed):
+            return None
+        return BrowserSession(session.cookie, replace(session.record, tokens=sealed))
+
+    def bearer(self, session: BrowserSession) -> str | None:
+        """The access token; None when no key that we still have opens it."""
+        opened = self.sealer.open(_BEARER, session.cookie, session.record.tokens.bearer)
+        return None if opened is None else opened.decode()
+
+    def rest(self, session: BrowserSession) -> Rest | None:
+        """Refresh token and ID token; None when no key that we still have opens them."""
+        opened = self.sealer.open(_REST, session.cookie, session.record.tokens.rest)
+        return None if opened is None else msgspec.msgpack.decode(opened, type=Rest)
+
+    def idle_expires_at(self, session: BrowserSession) -> datetime:
+        return session.record.active_at + self.limits.idle
+
+    async def remove_ended(self) -> int:
+        """Remove expired records and close what sessions that are gone still hold open (the sweep)."""
+        now = self.clock.now()
+        removed = await self.store.remove_ended(now, now - self.limits.idle)
+        for key in self.live.sessions():
+            record = await self.store.load(key)
+            if record is None or not is_usable(record, self.limits, now):
+                self.live.close_all(key)
+        return removed
+
+    def _sealed(self, cookie: str, tokens: Tokens) -> SealedTokens:
+        rest = msgspec.msgpack.encode(Rest(tokens.refresh_token, tokens.id_token))
+        return SealedTokens(
+            bearer=self.sealer.seal(_BEARER, cookie, tokens.access_token.encode()),
+            bearer_refresh_at=refresh_time(tokens),
+            bearer_expires_at=tokens.expires_at,
+            rest=self.sealer.seal(_REST, cookie, rest),
+        )

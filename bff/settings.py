@@ -1,0 +1,193 @@
+"""The agent's settings: read from the environment, checked together, secrets apart."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, cast
+
+import structlog
+from yarl import URL
+
+from common.env import Environment, ListenAddress, Network, is_loopback
+from common.randomness import Randomness
+
+Flow = Literal["authorization", "device", "both"]
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+AudienceParam = Literal["none", "resource", "audience"]
+
+COOKIE_KEY_BYTES = 32
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What docs/configuration.md describes, variable by variable. Holds no secret."""
+
+    listen: ListenAddress
+    private_listen: ListenAddress
+    public_url: str
+    prefix: str
+    provider: str
+    backchannel: str | None
+    client_id: str
+    device_client_id: str
+    client_auth: ClientAuth
+    flow: Flow
+    redirect_url: str
+    scopes: tuple[str, ...]
+    audience: str | None
+    audience_param: AudienceParam
+    backend: str
+    origins: frozenset[str]
+    session_idle: timedelta
+    session_lifetime: timedelta
+    trusted_proxies: tuple[Network, ...]
+    insecure_tls: bool
+    debug: bool
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach us by https, so that cookies carry `Secure` and the `__Host-` prefix."""
+        return self.public_url.startswith("https:")
+
+    @property
+    def return_origins(self) -> frozenset[str]:
+        """Where a browser may be sent, and where its writes may come from."""
+        return self.origins | {self.public_url}
+
+    @property
+    def has_web_mode(self) -> bool:
+        return self.flow in {"authorization", "both"}
+
+    @property
+    def has_device_mode(self) -> bool:
+        return self.flow in {"device", "both"}
+
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """The first cookie key seals, all of them open."""
+
+    client_secret: str | None
+    cookie_keys: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
+
+def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Settings, Secrets]:
+    """Raises `SettingsError` with a sentence for everything that is wrong."""
+    environment = Environment(values)
+    client_secret = environment.secret("OIDC_CLIENT_SECRET")
+    settings = _read(environment, has_secret=client_secret is not None)
+    cookie_keys = _cookie_keys(environment, randomness)
+    _check_together(environment, settings, has_secret=client_secret is not None)
+    if environment.optional("DOMAIN"):
+        log.warning("setting_ignored", name="DOMAIN", why="cookies belong to the host alone")
+    environment.finish()
+    return settings, Secrets(client_secret, cookie_keys)
+
+
+def _read(environment: Environment, *, has_secret: bool) -> Settings:
+    public_url = environment.origin("PUBLIC_URL", "http://localhost:8080")
+    prefix = _prefix(environment)
+    client_id = environment.text("OIDC_CLIENT_ID")
+    auth = environment.choice(
+        "OIDC_CLIENT_AUTH",
+        ("client_secret_basic", "client_secret_post", "none"),
+        "client_secret_basic" if has_secret else "none",
+    )
+    flow = environment.choice("OIDC_FLOW", ("authorization", "device", "both"), "authorization")
+    environment.choice("SESSION_STORE", ("memory:",), "memory:")
+    audience_param = environment.choice("OIDC_AUDIENCE_PARAM", ("none", "resource", "audience"), "none")
+    return Settings(
+        listen=environment.listen("LISTEN", "127.0.0.1:8081"),
+        private_listen=environment.listen("PRIVATE_LISTEN", "127.0.0.1:9081"),
+        public_url=public_url,
+        prefix=prefix,
+        provider=environment.url("OIDC_PROVIDER"),
+        backchannel=environment.optional_url("OIDC_BACKCHANNEL"),
+        client_id=client_id,
+        device_client_id=environment.optional("OIDC_DEVICE_CLIENT_ID") or client_id,
+        client_auth=cast("ClientAuth", auth),
+        flow=cast("Flow", flow),
+        redirect_url=environment.url("REDIRECT_URL", f"{public_url}/login/end"),
+        scopes=environment.words("SCOPES", "openid profile email offline_access"),
+        audience=environment.optional("OIDC_AUDIENCE"),
+        audience_param=cast("AudienceParam", audience_param),
+        backend=environment.origin("BACKEND"),
+        origins=_origins(environment),
+        session_idle=environment.duration("SESSION_IDLE", "1h"),
+        session_lifetime=environment.duration("SESSION_LIFETIME", "12h"),
+        trusted_proxies=environment.networks("TRUSTED_PROXIES"),
+        insecure_tls=environment.flag("INSECURE_TLS"),
+        debug=environment.flag("DEBUG"),
+    )
+
+
+def _prefix(environment: Environment) -> str:
+    prefix = environment.optional("PREFIX") or ""
+    segments = prefix.split("/")[1:]
+    if prefix and not (
+        prefix.startswith("/") and all(part.isalnum() and part.isascii() for part in segments)
+    ):
+        environment.fault(f"PREFIX is {prefix!r}: write a path such as /web, without a slash at its end.")
+    return prefix
+
+
+def _origins(environment: Environment) -> frozenset[str]:
+    found = set()
+    for word in environment.words("ORIGINS"):
+        checked = Environment({"ORIGINS": word})
+        found.add(checked.origin("ORIGINS"))
+        environment.faults.extend(checked.faults)
+    return frozenset(found)
+
+
+def _cookie_keys(environment: Environment, randomness: Randomness) -> tuple[bytes, ...]:
+    text = environment.secret("COOKIE_KEY")
+    if text is None:
+        # Sessions in memory end with this process, so a key that does the same loses nothing.
+        return (randomness.token_bytes(COOKIE_KEY_BYTES),)
+    keys = [_decoded_key(word) for word in text.replace(",", " ").split()]
+    usable = tuple(key for key in keys if len(key) == COOKIE_KEY_BYTES and len(set(key)) > 1)
+    if len(usable) != len(keys):
+        environment.fault(
+            "COOKIE_KEY must be 32 random bytes in base64: make one with `openssl rand -base64 32`."
+        )
+    return usable
+
+
+def _decoded_key(word: str) -> bytes:
+    try:
+        return base64.b64decode(
+            word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4), validate=True
+        )
+    except binascii.Error:
+        return b""
+
+
+def _check_together(environment: Environment, settings: Settings, *, has_secret: bool) -> None:
+    public, redirect = settings.public_url, settings.redirect_url
+    if public and not settings.is_secure and not is_loopback(public):
+        environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
+    if public and redirect and not _is_redirect_of(settings):
+        environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
+    if settings.provider.startswith("http:") and not is_loopback(settings.provider):
+        environment.fault("OIDC_PROVIDER must be an https address: plain http is for this machine only.")
+    if settings.client_auth != "none" and not has_secret:
+        environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
+    if "openid" not in settings.scopes:
+        environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
+    if settings.audience_param != "none" and settings.audience is None:
+        environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
+    if settings.session_idle > settings.session_lifetime:
+        environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+
+
+def _is_redirect_of(settings: Settings) -> bool:
+    allowed = {f"{settings.public_url}{prefix}/login/end" for prefix in ("", settings.prefix)}
+    return str(URL(settings.redirect_url)) in allowed

@@ -1,0 +1,106 @@
+"""What an app may know of its user: `/userinfo`, `/claims`, `/session`, and `/refresh`. Never a token."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import jwt
+from aiohttp import web
+from aiohttp_session import get_session
+
+from bff.access import not_signed_in
+from bff.login.provider import Provider, ProviderUnavailableError
+from bff.login.start import provider_problem
+from bff.session.refresh import Refresher, SessionEndedError
+from bff.session.sessions import BrowserSession, Sessions
+from bff.session.storage import CURRENT_SESSION, SessionStorage
+from bff.settings import Settings
+from common.clock import Clock
+from common.http import Json
+from common.issuer import IssuerUnavailableError
+from common.jwt import InvalidTokenError, verify_access_token
+from common.problems import ProblemError
+
+
+@dataclass(frozen=True)
+class UserHandlers:
+    settings: Settings
+    sessions: Sessions
+    storage: SessionStorage
+    refresher: Refresher
+    provider: Provider
+    clock: Clock
+
+    async def userinfo(self, request: web.Request) -> web.Response:
+        """The claims of the verified ID token. `?slide=false` leaves the idle clock alone."""
+        return web.json_response(dict(await get_session(request)))
+
+    async def claims(self, request: web.Request) -> web.Response:
+        """The claims of the access token; `X-Claims-Source` says where they are from."""
+        session = await fresh_session(self.refresher, request)
+        source, claims = await self._claims(session)
+        return web.json_response(dict(claims), headers={"X-Claims-Source": source})
+
+    async def session(self, request: web.Request) -> web.Response:
+        """Whether somebody is signed in and for how long. 200 in any case; never counts as activity."""
+        session = await self.storage.current(request)
+        if session is None:
+            return web.json_response(
+                {"logged_in": False, "expires_in": None, "idle_expires_in": None, "logout_url": None}
+            )
+        expires_at = session.record.expires_at
+        return web.json_response(
+            {
+                "logged_in": True,
+                "expires_in": self._seconds_until(expires_at),
+                "idle_expires_in": self._seconds_until(
+                    min(self.sessions.idle_expires_at(session), expires_at)
+                ),
+                "logout_url": f"{self.settings.prefix}/logout",
+            }
+        )
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Refresh now, whether it is due or not."""
+        try:
+            await self.refresher.refresh(request[CURRENT_SESSION])
+        except (SessionEndedError, ProviderUnavailableError) as error:
+            raise _problem(error) from error
+        return web.Response(status=204)
+
+    async def _claims(self, session: BrowserSession) -> tuple[str, Mapping[str, Json]]:
+        token = self.sessions.bearer(session)
+        rest = self.sessions.rest(session)
+        if token is None or rest is None:
+            raise not_signed_in()
+        try:
+            issuer, now = self.provider.issuer, self.clock.now()
+            return "access_token", await verify_access_token(token, issuer, self.settings.audience, now)
+        except (InvalidTokenError, IssuerUnavailableError):
+            introspected = await self._introspected(token)
+        if introspected is not None:
+            return "introspection", introspected
+        # Verified at login and sealed since, so only decoded here.
+        return "id_token", jwt.decode(rest.id_token, options={"verify_signature": False})
+
+    async def _introspected(self, token: str) -> Mapping[str, Json] | None:
+        try:
+            return await self.provider.introspect(token)
+        except ProviderUnavailableError:
+            return None
+
+    def _seconds_until(self, moment: datetime) -> int:
+        return max(0, math.floor((moment - self.clock.now()).total_seconds()))
+
+
+async def fresh_session(refresher: Refresher, request: web.Request) -> BrowserSession:
+    """The request's session with a usable access token; raises `ProblemError` when there can be none."""
+    try:
+        return await refresher.fresh(request[CURRENT_SESSION])
+    except (SessionEndedError, ProviderUnavailableError) as error:
+        raise _problem(error) from error
+
+
+def _problem(error: SessionEndedError | ProviderUnavailableError) -> ProblemError:
+    return not_signed_in() if isinstance(error, SessionEndedError) else provider_problem(error)
