@@ -7,6 +7,7 @@ and what the log keeps (`cause`) are two fields: neither ever holds a secret. An
 `ProblemCode` is the closed list of all codes; docs/problems.md explains each to its reader.
 """
 
+import json
 import traceback
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -112,8 +113,11 @@ def problem_json(request: web.Request, problem: ProblemError) -> web.Response:
         "code": problem.code.value,
         "request_id": request.get(REQUEST_ID),
     }
-    return web.json_response(
-        body, status=problem.status, headers=problem.headers, content_type="application/problem+json"
+    return web.Response(
+        body=json.dumps(body).encode(),
+        status=problem.status,
+        headers=problem.headers,
+        content_type="application/problem+json",
     )
 
 

@@ -39,16 +39,21 @@ async def serve_until_stopped(listeners: list[Listener]) -> None:
         log.info("draining", seconds=DRAIN_TIME_S)
 
 
-async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
-    runner = web.AppRunner(
-        listener.app,
+def make_runner(app: web.Application, drain_time_s: float = DRAIN_TIME_S) -> web.AppRunner:
+    """How both servers, and their tests, run an application."""
+    return web.AppRunner(
+        app,
         access_log=None,
-        shutdown_timeout=DRAIN_TIME_S,
+        shutdown_timeout=drain_time_s,
         # A client that leaves ends its own request; what must not stop half-way is a task (common.tasks).
         handler_cancellation=True,
         # Bodies are passed on as they come, and nobody makes megabytes here out of kilobytes.
         auto_decompress=False,
     )
+
+
+async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
+    runner = make_runner(listener.app)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, listener.address.host, listener.address.port)

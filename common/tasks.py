@@ -20,15 +20,19 @@ class Tasks:
         self._running: set[asyncio.Task[object]] = set()
 
     def start(self, name: str, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """Run `work` once. Whoever awaits the task sees its error; an error that nobody awaits is logged."""
+        """Run `work` once, for somebody who awaits the task and handles its error."""
         task = asyncio.create_task(work, name=name)  # noqa: TID251 - the one place
         self._running.add(task)
         task.add_done_callback(self._forget)
         return task
 
+    def detach(self, name: str, work: Coroutine[object, object, object]) -> None:
+        """Run `work` once with nobody waiting: its error is logged."""
+        self.start(name, work).add_done_callback(_log_failure)
+
     def keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` until shutdown; when it fails it is logged and started again, with growing pauses."""
-        self.start(name, _restart_forever(name, work))
+        self.detach(name, _restart_forever(name, work))
 
     async def close(self) -> None:
         while self._running:
@@ -40,8 +44,14 @@ class Tasks:
 
     def _forget(self, task: asyncio.Task[T]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("task_failed", task=task.get_name(), error=type(error).__name__)
+        if not task.cancelled():
+            # Looked at here, since all who waited may have been cancelled meanwhile.
+            task.exception()
+
+
+def _log_failure(task: asyncio.Task[T]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("task_failed", task=task.get_name(), error=type(error).__name__)
 
 
 async def _restart_forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -86,7 +86,7 @@ class Logout:
             return return_to
         if rest.refresh_token is not None:
             # Not awaited: a slow provider must not make the logout look as if it had failed.
-            self.tasks.start("revoke", self.provider.revoke(rest.refresh_token))
+            self.tasks.detach("revoke", self.provider.revoke(rest.refresh_token))
         return await self._ticket(rest.id_token, return_to) or return_to
 
     async def _ticket(self, id_token: str, return_to: str) -> str | None:

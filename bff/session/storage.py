@@ -4,6 +4,7 @@ Its cookie is set once, at login, with the absolute lifetime, and never again. T
 login the handler leaves them in `NEW_TOKENS`, and the record is written with them in one go.
 """
 
+import warnings
 from typing import TypedDict
 
 from aiohttp import web
@@ -11,6 +12,9 @@ from aiohttp_session import AbstractStorage, Session
 
 from bff.session.record import SessionKey, Tokens, session_key
 from bff.session.sessions import BrowserSession, Sessions
+
+# The library keeps its things under string keys, of which aiohttp warns at every start.
+warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
 
 NEW_TOKENS = web.RequestKey("new_tokens", Tokens)
 CURRENT_SESSION = web.RequestKey("current_session", BrowserSession)

@@ -1,0 +1,164 @@
+"""The access token is refreshed before it expires, once, and a refused grant ends the session."""
+
+import asyncio
+
+import pytest
+
+from tests.bff.agent import SESSION_COOKIE, Agent, Browser, run_agent
+from tests.fakes.issuer import ACCESS_TOKEN_LIFETIME_S
+from tests.fakes.waiting import until
+
+
+def refreshes(agent: Agent) -> int:
+    return sum(form.get("grant_type") == "refresh_token" for form in agent.issuer.token_requests)
+
+
+async def bearer(agent: Agent, browser: Browser) -> str:
+    answer = await browser.call("GET", "/api/v1/things")
+    assert answer.status_code == 200, answer.text
+    return agent.backend.seen[-1].values("Authorization")[0]
+
+
+async def test_a_token_that_is_not_due_is_left_alone(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 31)
+
+    await bearer(agent, browser)
+
+    assert refreshes(agent) == 0
+
+
+async def test_a_due_token_is_refreshed_before_it_is_used(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    former = await bearer(agent, browser)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 29)
+
+    assert await bearer(agent, browser) != former
+    assert refreshes(agent) == 1
+
+
+async def test_many_requests_at_the_second_of_expiry_cause_one_refresh(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+
+    requests = [asyncio.create_task(browser.call("GET", "/api/v1/things")) for _ in range(50)]
+    await until(lambda: refreshes(agent) > 0)
+    agent.issuer.token_gate.set()
+    answers = await asyncio.gather(*requests)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({seen.values("Authorization")[0] for seen in agent.backend.seen}) == 1
+    assert refreshes(agent) == 1
+
+
+async def test_two_mounts_share_the_one_refresh() -> None:
+    async with run_agent(PREFIX="/web") as agent:
+        browser = await agent.signed_in()
+        agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+
+        answers = await asyncio.gather(
+            browser.call("GET", "/api/v1/things"), browser.call("GET", "/web/api/v1/things")
+        )
+
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert refreshes(agent) == 1
+        assert {seen.target for seen in agent.backend.seen} == {"/api/v1/things"}
+
+
+async def test_a_client_that_leaves_does_not_stop_the_refresh(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    leaving = asyncio.create_task(browser.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    await asyncio.sleep(0)
+    agent.issuer.token_gate.set()
+
+    await bearer(agent, browser)
+    assert refreshes(agent) == 1
+
+
+async def test_refused_grant_ends_the_session(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.issuer.broken(token="invalid_grant")
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+
+    answer = await browser.call("GET", "/api/v1/things")
+
+    agent.issuer.broken(token=False)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+    assert (await browser.call("GET", "/session")).json()["logged_in"] is False
+
+
+@pytest.mark.parametrize("fault", [True, "temporarily_unavailable", "invalid_client"])
+async def test_a_provider_fault_keeps_the_session(agent: Agent, fault: bool | str) -> None:
+    browser = await agent.signed_in()
+    agent.issuer.broken(token=fault)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+
+    answer = await browser.call("GET", "/api/v1/things")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+    assert "Retry-After" in answer.headers
+    agent.issuer.broken(token=False)
+    assert (await browser.call("GET", "/api/v1/things")).status_code == 200
+
+
+async def test_while_the_old_token_lasts_a_provider_fault_is_not_seen(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.issuer.broken(token=True)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 5)
+
+    assert (await browser.call("GET", "/api/v1/things")).status_code == 200
+
+
+async def test_refresh_on_demand(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    former = await bearer(agent, browser)
+
+    answer = await browser.call("POST", "/refresh")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert await bearer(agent, browser) != former
+
+
+async def test_without_a_refresh_token_the_session_ends_with_the_access_token(agent: Agent) -> None:
+    agent.issuer.gives_refresh_tokens = False
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 10)
+    while_it_lasts = await browser.call("GET", "/api/v1/things")
+    agent.clock.advance(seconds=10)
+
+    afterwards = await browser.call("GET", "/api/v1/things")
+
+    assert (while_it_lasts.status_code, afterwards.status_code) == (200, 401)
+
+
+async def test_a_refreshed_id_token_of_another_person_ends_the_session(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.issuer.id_token_overrides = {"sub": "mallory"}
+
+    answer = await browser.call("POST", "/refresh")
+
+    assert answer.status_code == 401
+    assert (await browser.call("GET", "/session")).json()["logged_in"] is False
+
+
+async def test_a_logout_during_a_refresh_wins_and_the_new_token_is_revoked(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    thief = await agent.browser(**{SESSION_COOKIE: browser.session_cookie or ""})
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    refreshing = asyncio.create_task(thief.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+
+    await browser.call("POST", "/logout")
+    agent.issuer.token_gate.set()
+
+    assert (await refreshing).status_code == 401
+    assert (await thief.call("GET", "/session")).json()["logged_in"] is False
+    await until(lambda: len(agent.issuer.revoked) == 2)
