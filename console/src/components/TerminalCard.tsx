@@ -1,0 +1,26 @@
+import { useParts } from "../parts";
+import { Card } from "./Card";
+import { CopyButton } from "./CopyButton";
+
+export function TerminalCard() {
+  const { platform } = useParts();
+  const { origin } = platform.address();
+  const commands = [
+    `doorward login --server ${origin}`,
+    "doorward whoami",
+    `curl -H "Authorization: Bearer $(doorward token)" ${origin}/api/v1/users/me`,
+  ];
+  return (
+    <Card title="From the terminal" className="card--wide">
+      <p className="card__note">The same user, the same API, without a browser at hand.</p>
+      <ol className="commands">
+        {commands.map((command) => (
+          <li key={command} className="command">
+            <code>{command}</code>
+            <CopyButton text={command} />
+          </li>
+        ))}
+      </ol>
+    </Card>
+  );
+}

@@ -1,0 +1,23 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { browserPlatform } from "./platform";
+import { takeLoginError } from "./session/loginErrors";
+import { Session } from "./session/session";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/welcome.css";
+import "./styles/home.css";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no element #root");
+
+const platform = browserPlatform();
+const session = new Session(platform, takeLoginError(platform));
+
+createRoot(root).render(
+  <StrictMode>
+    <App platform={platform} session={session} />
+  </StrictMode>,
+);

@@ -1,0 +1,83 @@
+/** The agent and the apiserver as the console sees them: one session, one user, and switches for what goes wrong. */
+
+import type { Fetch } from "../../src/platform";
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null;
+}
+
+type Answer = () => Promise<Response>;
+
+export class FakeServer {
+  isLoggedIn = true;
+  idleSeconds = 1_800;
+  absoluteSeconds = 28_800;
+  logoutUrl = "/logout/once";
+  user: Readonly<Record<string, unknown>> = { sub: "u-1", name: "Alice Doe", email: "alice@example.com" };
+  tenants: unknown = [{ id: "t-1", name: "Observatory", kind: "private", role: "owner" }];
+  readonly seen: SeenRequest[] = [];
+  readonly #overrides = new Map<string, Answer>();
+
+  readonly fetch: Fetch = async (path, init) => {
+    init.signal?.throwIfAborted();
+    const [pathname = ""] = path.split("?", 1);
+    const { method = "GET", signal = null } = init;
+    this.seen.push({ method, path, headers: new Headers(init.headers), signal });
+    const override = this.#overrides.get(pathname);
+    return override === undefined ? this.#answer(`${method} ${pathname}`) : override();
+  };
+
+  /** 503 as the agent sends it while its store is away. */
+  breakDown(path: string): void {
+    this.answerWith(path, () => problem(503, "Service Unavailable", { "Retry-After": "5" }));
+  }
+
+  disconnect(path: string): void {
+    this.#overrides.set(path, () => Promise.reject(new TypeError("Failed to fetch")));
+  }
+
+  /** The answer never comes. */
+  hang(path: string): void {
+    this.#overrides.set(path, () => new Promise(() => {}));
+  }
+
+  answerWith(path: string, answer: () => Response): void {
+    this.#overrides.set(path, () => Promise.resolve(answer()));
+  }
+
+  repair(): void {
+    this.#overrides.clear();
+  }
+
+  #answer(request: string): Response {
+    if (request === "GET /session") return json(this.#status());
+    if (request === "POST /logout") return this.#logOut();
+    if (!this.isLoggedIn) return problem(401, "Unauthorized");
+    if (request === "GET /userinfo") return json(this.user);
+    if (request === "GET /api/v1/users/me") return json({ tenants: this.tenants });
+    return problem(404, "Not Found");
+  }
+
+  #status(): unknown {
+    if (!this.isLoggedIn) return { logged_in: false, expires_in: null, idle_expires_in: null, logout_url: null };
+    const { absoluteSeconds: expires_in, idleSeconds: idle_expires_in } = this;
+    return { logged_in: true, expires_in, idle_expires_in, logout_url: "/logout" };
+  }
+
+  #logOut(): Response {
+    this.isLoggedIn = false;
+    return json({ logout_url: this.logoutUrl });
+  }
+}
+
+export function json(body: unknown): Response {
+  return Response.json(body);
+}
+
+export function problem(status: number, title: string, headers: Record<string, string> = {}): Response {
+  const body = { type: "about:blank", title, status, code: "some_code", request_id: "req-7" };
+  return Response.json(body, { status, headers: { "Content-Type": "application/problem+json", ...headers } });
+}
