@@ -73,7 +73,7 @@ class FakeIssuer:
         self.token_requests: list[dict[str, str]] = []
         self.revoked: list[str] = []
         self.tokens_given: list[str] = []
-        self._clock = clock
+        self.clock = clock
         self._randomness = SystemRandomness()
         self._key_numbers = itertools.count(2)
         self._broken: dict[str, bool | str] = {}
@@ -123,7 +123,7 @@ class FakeIssuer:
 
     def now(self) -> int:
         """Its clock, as claims write it."""
-        return int(self._clock.now().timestamp())
+        return int(self.clock.now().timestamp())
 
     def access_token(
         self, sub: Any = "alice", *, headers: Mapping[str, Any] | None = None, **claims: Any

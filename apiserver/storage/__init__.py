@@ -1,0 +1,6 @@
+"""Where everything is kept.
+
+`contracts` is what the rest of the server may rely on; nothing outside imports more, `apiserver.app` apart.
+`sql` is the storage, `users` and `tenants` its statements, `tables` what they speak of, `database` what
+differs between engines, `migrate` and `migrations/` how the tables come to be, `watch` whether it answers.
+"""

@@ -1,0 +1,1 @@
+"""The migrations, in order: append-only, never edited after a release."""

@@ -1,0 +1,30 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver.server import AUDIENCE, ApiServer, api_server
+from tests.fakes.clock import FakeClock
+from tests.fakes.issuer import FakeIssuer
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def issuer(clock: FakeClock) -> AsyncIterator[FakeIssuer]:
+    async with FakeIssuer.start(audience=AUDIENCE, clock=clock) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "doorward.db"
+
+
+@pytest.fixture
+async def server(issuer: FakeIssuer, database: Path, clock: FakeClock) -> AsyncIterator[ApiServer]:
+    async with api_server(issuer, database, clock) as server:
+        yield server
