@@ -1,0 +1,15 @@
+"""Where everything is: shared by the routes, the pages and the discovery document."""
+
+DISCOVERY = "/.well-known/openid-configuration"
+JWKS = "/jwks.json"
+AUTHORIZE = "/authorize"
+LOGIN = "/login"
+TOKEN = "/token"  # noqa: S105 - a path
+USERINFO = "/userinfo"
+REVOKE = "/revoke"
+INTROSPECT = "/introspect"
+DEVICE_AUTHORIZATION = "/device_authorization"
+DEVICE = "/device"
+END_SESSION = "/end-session"
+CONFIRM_END_SESSION = "/end-session/confirm"
+STYLE = "/style.css"
