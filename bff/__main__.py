@@ -18,7 +18,7 @@ async def main() -> None:
         await serve_until_stopped(
             [
                 Listener("private", settings.private_listen, build_private_app(parts)),
-                Listener("public", settings.listen, build_app(settings, parts)),
+                Listener("public", settings.listen, build_app(settings, parts), ends_with_client=True),
             ]
         )
 

@@ -1,7 +1,6 @@
 """The agent's settings: read from the environment, checked together, secrets apart."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -154,7 +153,7 @@ def _cookie_keys(environment: Environment, randomness: Randomness) -> tuple[byte
         return (randomness.token_bytes(COOKIE_KEY_BYTES),)
     keys = [_decoded_key(word) for word in text.replace(",", " ").split()]
     usable = tuple(key for key in keys if len(key) == COOKIE_KEY_BYTES and len(set(key)) > 1)
-    if len(usable) != len(keys):
+    if not keys or len(usable) != len(keys):
         environment.fault(
             "COOKIE_KEY must be 32 random bytes in base64: make one with `openssl rand -base64 32`."
         )
@@ -166,7 +165,7 @@ def _decoded_key(word: str) -> bytes:
         return base64.b64decode(
             word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4), validate=True
         )
-    except binascii.Error:
+    except ValueError:
         return b""
 
 
@@ -174,6 +173,8 @@ def _check_together(environment: Environment, settings: Settings, *, has_secret:
     public, redirect = settings.public_url, settings.redirect_url
     if public and not settings.is_secure and not is_loopback(public):
         environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
+    if settings.prefix.split("/")[1:2] in _taken_prefixes(settings):
+        environment.fault(f"PREFIX is {settings.prefix!r}: other routes are there, choose another word.")
     if public and redirect and not _is_redirect_of(settings):
         environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
     if settings.provider.startswith("http:") and not is_loopback(settings.provider):
@@ -186,6 +187,11 @@ def _check_together(environment: Environment, settings: Settings, *, has_secret:
         environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
     if settings.session_idle > settings.session_lifetime:
         environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+
+
+def _taken_prefixes(settings: Settings) -> list[list[str]]:
+    """First segments below which a route of the root, or of the device mode, would hide ours."""
+    return [["api"], ["logout"], *([["device"]] if settings.flow == "both" else [])]
 
 
 def _is_redirect_of(settings: Settings) -> bool:

@@ -18,8 +18,11 @@ from yarl import URL
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_DURATION = re.compile(r"([1-9]\d{0,8})([smhd])")
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# Added to a date, far longer ones would leave the calendar: an error at the first login, not at the start.
+_LONGEST_DURATION = timedelta(days=3650)
+_PORT = re.compile(r"[0-9]{1,5}")
 _HIGHEST_PORT = 65535
 
 
@@ -99,11 +102,10 @@ class Environment:
         if match is None:
             self.fault(f"{name} is {value!r}: write a number and a unit, such as 90s, 30m, 12h or 7d.")
             return timedelta(seconds=1)
-        try:
-            return timedelta(**{_UNITS[match[2]]: int(match[1])})
-        except OverflowError:
-            self.fault(f"{name} is {value!r}: that is longer than can be counted.")
-            return timedelta(seconds=1)
+        duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        if duration > _LONGEST_DURATION:
+            self.fault(f"{name} is {value!r}: use at most {_LONGEST_DURATION.days}d.")
+        return duration
 
     def url(self, name: str, default: str | None = None) -> str:
         """An absolute http or https address without credentials, query and fragment."""
@@ -131,8 +133,8 @@ class Environment:
         """A `host:port`; an IPv6 host stands in brackets."""
         value = self.optional(name) or default
         host, _, port = value.rpartition(":")
-        is_number = port.isascii() and port.isdigit() and int(port) <= _HIGHEST_PORT
-        if not host or not is_number:
+        is_port = _PORT.fullmatch(port) is not None and int(port) <= _HIGHEST_PORT
+        if not host or not is_port:
             self.fault(f"{name} is {value!r}: write host:port, such as 127.0.0.1:8080 or [::1]:8080.")
             return ListenAddress("127.0.0.1", 0)
         return ListenAddress(host.removeprefix("[").removesuffix("]"), int(port))
@@ -168,9 +170,12 @@ def is_plain_http_url(value: str) -> bool:
     """Whether it is an absolute http(s) address that carries no user, query, fragment or odd character."""
     if not value.isascii() or not value.isprintable() or set(value) & set(' \\"<>?#@'):
         return False
+    # In lower case only, so that a comparison with "https:" never misses another spelling of http.
+    if not value.startswith(("http://", "https://")):
+        return False
     try:
         url = URL(value)
-        return url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
+        return bool(url.host) and url.port is not None
     except ValueError:
         return False
 

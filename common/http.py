@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeAlias, cast
 
 import httpx
@@ -73,6 +74,8 @@ def open_client(*, user_agent: str, insecure_tls: bool = False) -> httpx.AsyncCl
     transport = httpx.AsyncHTTPTransport(verify=not insecure_tls, trust_env=False)
     return httpx.AsyncClient(
         transport=BoundedTransport(transport),
+        # It serves all users: a cookie from one answer would go out with somebody else's request.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         timeout=_TIMEOUTS,
         headers={"User-Agent": user_agent},
         follow_redirects=False,

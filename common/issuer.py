@@ -67,7 +67,8 @@ class Issuer:
     async def signing_key(self, key_id: str | None, algorithm: str) -> jwt.PyJWK:
         """The key that a JWT header names; raises `UnknownKeyError` and `IssuerUnavailableError`."""
         key = _find_key(await self._keys.value(), key_id, algorithm)
-        if key is None and self._may_look_for_unknown_key():
+        # Whoever comes while a fetch is under way shares it: after a rotation, many come at once.
+        if key is None and (self._keys.is_being_fetched() or self._may_look_for_unknown_key()):
             await self._keys.fetch()
             key = _find_key(await self._keys.value(), key_id, algorithm)
         if key is None:
@@ -81,7 +82,7 @@ class Issuer:
         published, inner = self.url.rstrip("/"), self._backchannel.rstrip("/")
         if endpoint.startswith(published + "/"):
             return inner + endpoint.removeprefix(published)
-        return str(URL(inner).origin()) + endpoint.removeprefix(str(URL(endpoint).origin()))
+        return str(URL(inner).origin()) + URL(endpoint).raw_path_qs
 
     def fault(self) -> str | None:
         """What stands in the way, as a sentence for `/readyz`; None when metadata and keys are there."""
@@ -134,19 +135,22 @@ class _Fetched(Generic[T]):
 
     async def fetch(self) -> bool:
         """Fetch now, or share the fetch that is under way; says whether it succeeded."""
-        if self._running is None or self._running.done():
+        if self._running is None or not self.is_being_fetched():
             self._running = self._tasks.start(f"fetch_{self._name}", self._fetch())
         # The shield: one caller that is cancelled must not fail all who share the fetch.
         return await asyncio.shield(self._running)
+
+    def is_being_fetched(self) -> bool:
+        return self._running is not None and not self._running.done()
 
     def missing_because(self) -> str | None:
         return None if self._value is not None else self.failure or "not fetched yet"
 
     def _may_try(self) -> bool:
         # Without the pause, every request would wait for a provider that is away.
-        is_running = self._running is not None and not self._running.done()
-        pause_s = FAILURE_COOL_DOWN.total_seconds()
-        return is_running or self._tried_at is None or self._clock.monotonic() - self._tried_at >= pause_s
+        if self.is_being_fetched() or self._tried_at is None:
+            return True
+        return self._clock.monotonic() - self._tried_at >= FAILURE_COOL_DOWN.total_seconds()
 
     async def _fetch(self) -> bool:
         self._tried_at = self._clock.monotonic()
@@ -182,8 +186,8 @@ def _usable_key(entry: Json) -> jwt.PyJWK | None:
         return None
     try:
         key = jwt.PyJWK.from_dict(entry)
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
+    except (jwt.PyJWTError, NotImplementedError, ValueError, TypeError):
+        return None  # NotImplementedError: for the algorithm "none"
     if isinstance(key.key, RSAPublicKey) and key.key.key_size < _SHORTEST_RSA_KEY_BITS:
         return None
     return key

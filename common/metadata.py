@@ -53,7 +53,8 @@ def _endpoint(document: Mapping[str, Json], name: str, issuer: str) -> str | Non
     url = document.get(name)
     if url is None:
         return None
-    if not isinstance(url, str) or not is_plain_http_url(url.partition("?")[0]):
+    # It may have a query (RFC 6749 3.1), but no fragment, user or line break in it either.
+    if not isinstance(url, str) or not is_plain_http_url(url.replace("?", "/", 1)):
         raise ExchangeError(f"bad_{name}")
     # An https issuer must not send codes and tokens over plain http.
     if issuer.startswith("https:") and not url.startswith("https:"):

@@ -29,7 +29,6 @@ from common.clock import Clock
 from common.http import Json
 from common.issuer import IssuerUnavailableError
 from common.jwt import InvalidTokenError
-from common.metadata import ProviderMetadata
 from common.problems import ProblemCode, ProblemError
 from common.randomness import Randomness
 
@@ -84,14 +83,14 @@ class LoginEnd:
             response = self._refused(transaction, refusal)
         except GrantRefusedError:
             response = await self._again(request, transaction, "code_refused")
-        self.cookies.drop(response, callback.state)
+        self.cookies.drop(request, response, callback.state)
         return response
 
     async def _sign_in(
         self, request: web.Request, callback: Callback, transaction: LoginTransaction
     ) -> web.Response:
-        code = await self._checked_code(callback)
         try:
+            code = await self._checked_code(callback)
             answer = await self.provider.redeem(code, transaction.verifier)
             user = await self._user(answer, transaction)
         except (ProviderUnavailableError, IssuerUnavailableError) as error:
@@ -108,7 +107,7 @@ class LoginEnd:
 
     async def _checked_code(self, callback: Callback) -> str:
         """RFC 9207: without the issuer's check, the code of another provider could be sent to this one."""
-        metadata = await self._metadata()
+        metadata = await self.provider.metadata()
         if callback.iss is None and metadata.sends_iss:
             raise LoginRefusedError("iss_missing")
         if callback.iss is not None and callback.iss != metadata.issuer:
@@ -186,16 +185,12 @@ class LoginEnd:
 
     def _refused(self, transaction: LoginTransaction, refusal: LoginRefusedError) -> web.Response:
         self.events.login_refused(refusal.cause)
+        if transaction.failure_to is None and refusal.shown == ProblemCode.PROVIDER_UNAVAILABLE:
+            raise provider_problem(ProviderUnavailableError(refusal.cause))
         if transaction.failure_to is None:
             detail = "The login did not succeed. You can start it once more."
             raise ProblemError(ProblemCode.LOGIN_FAILED, detail, cause=refusal.cause)
         return _found(str(URL(transaction.failure_to, encoded=True).update_query(error=refusal.shown)))
-
-    async def _metadata(self) -> ProviderMetadata:
-        try:
-            return await self.provider.metadata()
-        except ProviderUnavailableError as error:
-            raise provider_problem(error) from error
 
 
 def _parse(query: MultiMapping[str]) -> Callback:

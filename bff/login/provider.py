@@ -241,9 +241,10 @@ def _is_header_safe(token: str) -> bool:
 def _lifetime_s(value: Json) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:10])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Compared and not converted, since an integer of 400 digits is no float; NaN compares false.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         return _UNKNOWN_LIFETIME_S
-    return int(min(max(value, 0), _LONGEST_LIFETIME_S))
+    return int(min(value, _LONGEST_LIFETIME_S))
 
 
 def _text(value: Json) -> str | None:

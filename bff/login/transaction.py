@@ -90,8 +90,7 @@ class TransactionCookies:
 
     def add(self, request: web.Request, response: web.StreamResponse, transaction: LoginTransaction) -> None:
         """Set the cookie of a new transaction; the oldest ones go, so that cookies never pile up to a 431."""
-        for name in self._too_many(request):
-            self._drop_cookie(response, name)
+        self._drop_too_many(request, response, keep=MOST_AT_ONCE - 1)
         name = self._name(transaction.state)
         sealed = self.sealer.seal(_PURPOSE, name, msgspec.msgpack.encode(transaction))
         response.set_cookie(
@@ -112,7 +111,9 @@ class TransactionCookies:
             return None
         return transaction
 
-    def drop(self, response: web.StreamResponse, state: str) -> None:
+    def drop(self, request: web.Request, response: web.StreamResponse, state: str) -> None:
+        """The transaction is over. Tabs that all started at once may have left too many others."""
+        self._drop_too_many(request, response, keep=MOST_AT_ONCE)
         self._drop_cookie(response, self._name(state))
 
     def is_ours(self, cookie_name: str) -> bool:
@@ -128,14 +129,15 @@ class TransactionCookies:
     def _drop_cookie(self, response: web.StreamResponse, name: str) -> None:
         response.del_cookie(name, path="/", secure=self.is_secure, httponly=True, samesite="Lax")
 
-    def _too_many(self, request: web.Request) -> list[str]:
-        """Cookies to drop before one more is set: unreadable ones and the oldest beyond the limit."""
+    def _drop_too_many(self, request: web.Request, response: web.StreamResponse, *, keep: int) -> None:
+        """Drop unreadable cookies and the oldest ones beyond `keep`."""
         found = {
             name: self._open(name, value) for name, value in request.cookies.items() if self.is_ours(name)
         }
         usable = sorted((t.started_at, name) for name, t in found.items() if t is not None)
-        oldest = [name for _, name in usable[: max(0, len(usable) - MOST_AT_ONCE + 1)]]
-        return [name for name, transaction in found.items() if transaction is None] + oldest
+        oldest = [name for _, name in usable[: max(0, len(usable) - keep)]]
+        for name in [name for name, transaction in found.items() if transaction is None] + oldest:
+            self._drop_cookie(response, name)
 
     def _open(self, name: str, value: str) -> LoginTransaction | None:
         try:

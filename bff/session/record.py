@@ -61,7 +61,9 @@ class SessionLimits:
 
 def session_key(cookie: str) -> SessionKey:
     """The key in the store: a hash, so that whoever reads the store cannot make a cookie of it."""
-    return SessionKey(hashlib.sha256(b"doorward/session/v1" + cookie.encode()).hexdigest())
+    # A cookie of bytes that are no UTF-8 reaches us with surrogates: unknown, like any other junk.
+    content = b"doorward/session/v1" + cookie.encode(errors="surrogatepass")
+    return SessionKey(hashlib.sha256(content).hexdigest())
 
 
 def is_usable(record: SessionRecord, limits: SessionLimits, now: datetime) -> bool:

@@ -118,7 +118,7 @@ def _listening_socket() -> socket.socket:
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, listening: socket.socket) -> None:
-    runner = make_runner(app, drain_time_s=0.2)
+    runner = make_runner(app, ends_with_client=True, drain_time_s=0.2)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, listening).start()
