@@ -85,8 +85,9 @@ async def open_parts(
         registry = CollectorRegistry()
         sealer = Sealer(secrets.cookie_keys, randomness)
         limits = SessionLimits(settings.session_idle, settings.session_lifetime)
-        sessions = Sessions(MemorySessionStore(), sealer, LiveConnections(), limits, clock, randomness)
+        sessions = Sessions(MemorySessionStore(clock), sealer, LiveConnections(), limits, clock, randomness)
         tasks.keep_running("session_sweep", lambda: sweep_forever(sessions))
+        tasks.keep_running("ended_sessions", sessions.close_announced)
         provider = Provider(issuer, client, settings, secrets.client_secret)
         events = make_events(registry)
         yield Parts(
@@ -99,7 +100,7 @@ async def open_parts(
             provider=provider,
             sealer=sealer,
             sessions=sessions,
-            refresher=Refresher(sessions, provider, events, clock, tasks),
+            refresher=Refresher(sessions, provider, events, clock, randomness, tasks),
             upstream=upstream,
         )
 

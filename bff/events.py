@@ -31,6 +31,10 @@ class Events:
         self.refreshes.labels("refreshed").inc()
         log.info("refreshed")
 
+    def refresh_shared(self) -> None:
+        """Somebody else had refreshed by the time we looked."""
+        self.refreshes.labels("shared").inc()
+
     def refresh_failed(self, cause: str) -> None:
         self.refreshes.labels(cause).inc()
         log.warning("refresh_failed", cause=cause)

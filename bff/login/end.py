@@ -22,17 +22,18 @@ from bff.login.transaction import (
     step_up_asked,
 )
 from bff.login.userinfo import missing_claims
+from bff.session.record import SessionOwner
 from bff.session.refresh import tokens_of
-from bff.session.sessions import Sessions
-from bff.session.storage import NEW_TOKENS, SessionStorage
+from bff.session.sessions import NewLogin, Sessions
+from bff.session.storage import NEW_LOGIN, SessionStorage
 from common.clock import Clock
-from common.http import Json
 from common.issuer import IssuerUnavailableError
-from common.jwt import InvalidTokenError
+from common.jwt import Claims, InvalidTokenError
 from common.problems import ProblemCode, ProblemError
 from common.randomness import Randomness
 
 _LONGEST_PARAMETER = 4096
+_LONGEST_LABEL = 256
 # Errors that the app may be told (RFC 6749 4.1.2.1, OIDC Core 3.1.2.6). Others become `login_failed`, so
 # that a crafted link cannot put words of its own on our failure page.
 _KNOWN_ERRORS = frozenset(
@@ -92,16 +93,15 @@ class LoginEnd:
         try:
             code = await self._checked_code(callback)
             answer = await self.provider.redeem(code, transaction.verifier)
-            user = await self._user(answer, transaction)
+            claims = await self._verified(answer, transaction)
+            user = user_of({**await missing_claims(self.provider, claims, answer.access_token), **claims})
         except (ProviderUnavailableError, IssuerUnavailableError) as error:
             raise LoginRefusedError(error.cause, shown="provider_unavailable") from error
         except InvalidTokenError as error:
             raise LoginRefusedError(f"id_token_{error.cause}") from error
         session = await new_session(request)
         session.update(user)
-        request[NEW_TOKENS] = tokens_of(
-            answer, self.clock.now(), id_token=answer.id_token or "", refresh_token=None
-        )
+        request[NEW_LOGIN] = self._new_login(request, claims, answer)
         self.events.signed_in(str(user["sub"]))
         return _found(transaction.return_to)
 
@@ -119,7 +119,7 @@ class LoginEnd:
             raise LoginRefusedError("code_missing")
         return callback.code
 
-    async def _user(self, answer: TokenAnswer, transaction: LoginTransaction) -> dict[str, Json]:
+    async def _verified(self, answer: TokenAnswer, transaction: LoginTransaction) -> Claims:
         if answer.id_token is None:
             raise LoginRefusedError("no_id_token")
         now = self.clock.now()
@@ -132,8 +132,19 @@ class LoginEnd:
         )
         check_nonce(claims, transaction.nonce)
         check_step_up(claims, now, max_age_s=transaction.max_age_s, acr_values=transaction.acr_values)
-        more = await missing_claims(self.provider, claims, answer.access_token)
-        return user_of({**more, **claims})
+        return claims
+
+    def _new_login(self, request: web.Request, claims: Claims, answer: TokenAnswer) -> NewLogin:
+        sid = claims.get("sid")
+        return NewLogin(
+            owner=SessionOwner(
+                issuer=str(claims["iss"]),
+                subject=str(claims["sub"]),
+                provider_session=sid if isinstance(sid, str) else None,
+            ),
+            tokens=tokens_of(answer, self.clock.now(), id_token=answer.id_token or "", refresh_token=None),
+            label=request.headers.get("User-Agent", "")[:_LONGEST_LABEL],
+        )
 
     async def _is_first_use(self, state: str) -> bool:
         """Two callbacks at once with one code would make the provider revoke what it gave for it."""

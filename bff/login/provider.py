@@ -34,9 +34,11 @@ log = structlog.get_logger(__name__)
 class ProviderUnavailableError(Exception):
     """The provider cannot be asked or makes no sense now; what we hold is still good."""
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self, cause: str, *, is_answer: bool = False) -> None:
         super().__init__(cause)
         self.cause = cause
+        self.is_answer = is_answer
+        """Whether the provider itself refused, so that what was sent is known to be unused."""
 
 
 class GrantRefusedError(Exception):

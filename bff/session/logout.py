@@ -61,7 +61,7 @@ class Logout:
     async def to_provider(self, request: web.Request) -> web.Response:
         """The one-time path: 303 to the provider's end-session endpoint, or home when it is used up."""
         ticket = request.match_info["ticket"]
-        sealed = await self.sessions.store.take_once(_ticket_name(ticket), self.clock.now())
+        sealed = await self.sessions.store.take_once(_ticket_name(ticket))
         url = self.sealer.open(_PURPOSE, ticket, sealed) if sealed is not None else None
         return _see_other(url.decode() if url is not None else "/")
 

@@ -1,28 +1,52 @@
 """Sessions in this process's memory: for one process, gone when it ends."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from bff.session.record import SealedTokens, SessionKey, SessionRecord
+from bff.session.record import HotSession, SealedTokens, SessionKey, SessionOwner, SessionRecord
+from bff.session.store import Lease
+from common.clock import Clock
 from common.http import Json
+
+_MOST_UNHEARD = 10_000
+
+
+@dataclass
+class _LeaseState:
+    fence: int = 0
+    holder: str | None = None
+    until: datetime | None = None
+    is_sent: bool = False
 
 
 class MemorySessionStore:
     """The contract of `SessionStore`. Nothing here awaits, so each method is atomic."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._records: dict[SessionKey, SessionRecord] = {}
+        self._keys_of: dict[tuple[str, str], set[SessionKey]] = {}
+        self._leases: dict[SessionKey, _LeaseState] = {}
         self._once: dict[str, tuple[bytes, datetime]] = {}
+        self._listeners: set[asyncio.Queue[SessionKey]] = set()
 
     async def create(self, record: SessionRecord) -> None:
         self._records[record.key] = record
+        self._keys_of.setdefault(_owner(record.owner), set()).add(record.key)
 
     async def load(self, key: SessionKey) -> SessionRecord | None:
         return self._records.get(key)
 
-    async def save_tokens(self, key: SessionKey, tokens: SealedTokens) -> bool:
-        return self._change(key, tokens=tokens)
+    async def load_hot(self, keys: Sequence[SessionKey]) -> Mapping[SessionKey, HotSession]:
+        return {key: self._records[key].hot for key in keys if key in self._records}
+
+    async def save_tokens(self, lease: Lease, tokens: SealedTokens) -> bool:
+        if not self._holds(lease) or not self._change(lease.key, tokens=tokens):
+            return False
+        self._leases[lease.key] = _LeaseState(fence=lease.fence)
+        return True
 
     async def save_user(self, key: SessionKey, user: Mapping[str, Json]) -> bool:
         return self._change(key, user=user)
@@ -33,29 +57,95 @@ class MemorySessionStore:
             self._change(key, active_at=active_at)
 
     async def delete(self, key: SessionKey) -> bool:
-        return self._records.pop(key, None) is not None
+        if not self._remove(key):
+            return False
+        for listener in self._listeners:
+            if listener.qsize() < _MOST_UNHEARD:
+                listener.put_nowait(key)
+        return True
+
+    async def sessions_of(self, owner: SessionOwner) -> list[SessionRecord]:
+        records = [self._records[key] for key in self._keys_of.get(_owner(owner), set())]
+        wanted = owner.provider_session
+        return [record for record in records if wanted in {None, record.owner.provider_session}]
+
+    async def take_lease(self, key: SessionKey, holder: str, lifetime: timedelta) -> Lease | None:
+        if key not in self._records:
+            return None
+        state = self._leases.setdefault(key, _LeaseState())
+        now = self._clock.now()
+        if state.holder is not None and state.until is not None and now < state.until:
+            return None
+        state.fence += 1
+        state.holder, state.until = holder, now + lifetime
+        return Lease(key, holder, state.fence, state.is_sent)
+
+    async def renew_lease(self, lease: Lease, lifetime: timedelta) -> bool:
+        if not self._holds(lease):
+            return False
+        self._leases[lease.key].until = self._clock.now() + lifetime
+        return True
+
+    async def mark_sent(self, lease: Lease) -> bool:
+        if not self._holds(lease):
+            return False
+        self._leases[lease.key].is_sent = True
+        return True
+
+    async def release_lease(self, lease: Lease, *, was_answered: bool) -> None:
+        if self._holds(lease):
+            is_sent = self._leases[lease.key].is_sent and not was_answered
+            self._leases[lease.key] = _LeaseState(fence=lease.fence, is_sent=is_sent)
 
     async def put_once(self, name: str, value: bytes, expires_at: datetime) -> bool:
-        if name in self._once:
+        kept = self._once.get(name)
+        if kept is not None and self._clock.now() < kept[1]:
             return False
         self._once[name] = (value, expires_at)
         return True
 
-    async def take_once(self, name: str, now: datetime) -> bytes | None:
+    async def take_once(self, name: str) -> bytes | None:
+        now = self._clock.now()
         value, expires_at = self._once.pop(name, (b"", now))
         return value if now < expires_at else None
 
-    async def remove_ended(self, now: datetime, idle_since: datetime) -> int:
+    async def ended(self) -> AsyncIterator[SessionKey]:
+        listener: asyncio.Queue[SessionKey] = asyncio.Queue()
+        self._listeners.add(listener)
+        try:
+            while True:
+                yield await listener.get()
+        finally:
+            self._listeners.discard(listener)
+
+    async def remove_ended(self, now: datetime, idle: timedelta) -> int:
         ended = [
             key
             for key, record in self._records.items()
-            if record.expires_at <= now or record.active_at <= idle_since
+            if record.expires_at <= now or record.active_at + idle <= now
         ]
         for key in ended:
-            del self._records[key]
+            self._remove(key)
         for name in [name for name, (_, expires_at) in self._once.items() if expires_at <= now]:
             del self._once[name]
         return len(ended)
+
+    def _holds(self, lease: Lease) -> bool:
+        state = self._leases.get(lease.key)
+        if state is None or state.holder != lease.holder or state.fence != lease.fence:
+            return False
+        return state.until is not None and self._clock.now() < state.until
+
+    def _remove(self, key: SessionKey) -> bool:
+        record = self._records.pop(key, None)
+        self._leases.pop(key, None)
+        if record is None:
+            return False
+        owner = _owner(record.owner)
+        self._keys_of[owner].discard(key)
+        if not self._keys_of[owner]:
+            del self._keys_of[owner]
+        return True
 
     def _change(self, key: SessionKey, **changes: object) -> bool:
         record = self._records.get(key)
@@ -63,3 +153,7 @@ class MemorySessionStore:
             return False
         self._records[key] = replace(record, **changes)  # type: ignore[arg-type] # names are fixed above
         return True
+
+
+def _owner(owner: SessionOwner) -> tuple[str, str]:
+    return owner.issuer, owner.subject

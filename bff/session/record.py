@@ -40,13 +40,50 @@ class SealedTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionOwner:
+    """Whose session it is: a user is `(issuer, subject)`. `provider_session` is the provider's `sid`."""
+
+    issuer: str
+    subject: str
+    provider_session: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """One session in the store. `user` is what aiohttp-session hands to the handlers: never a token."""
+    """One session in the store. `user` is what aiohttp-session hands to the handlers: never a token.
+
+    `label` tells its owner which browser it is.
+    """
 
     key: SessionKey
+    owner: SessionOwner
     user: Mapping[str, Json]
+    label: str
     tokens: SealedTokens
     created_at: datetime
+    expires_at: datetime
+    active_at: datetime
+
+    @property
+    def hot(self) -> "HotSession":
+        """The part that every proxied request needs."""
+        tokens = self.tokens
+        return HotSession(
+            bearer=tokens.bearer,
+            bearer_refresh_at=tokens.bearer_refresh_at,
+            bearer_expires_at=tokens.bearer_expires_at,
+            expires_at=self.expires_at,
+            active_at=self.active_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HotSession:
+    """What a proxied request reads: the sealed bearer and the clocks."""
+
+    bearer: bytes
+    bearer_refresh_at: datetime
+    bearer_expires_at: datetime
     expires_at: datetime
     active_at: datetime
 
@@ -66,7 +103,12 @@ def session_key(cookie: str) -> SessionKey:
     return SessionKey(hashlib.sha256(content).hexdigest())
 
 
-def is_usable(record: SessionRecord, limits: SessionLimits, now: datetime) -> bool:
+def public_id(key: SessionKey) -> str:
+    """The name of a session in lists and answers: tells neither its key nor its cookie."""
+    return hashlib.sha256(b"doorward/session-id/v1" + key.encode()).hexdigest()[:32]
+
+
+def is_usable(record: SessionRecord | HotSession, limits: SessionLimits, now: datetime) -> bool:
     return now < record.expires_at and now < record.active_at + limits.idle
 
 

@@ -1,11 +1,17 @@
-"""The access token of a session, refreshed before it expires.
+"""The access token of a session, refreshed before it expires, once over all processes and machines.
 
-One refresh per session at a time: most providers revoke the whole family of tokens when a rotated refresh
-token is used twice. It runs as a task of its own, so that a client that leaves cannot stop it between the
-provider's answer and our store. This form serves one process; the store's lease will serve many.
+Most providers revoke the whole family of tokens when a rotated refresh token is used twice. So within a
+process all who need a refresh share one task, and between processes a lease in the store decides who asks
+the provider; the others wait for the result. The task is tied to no client: one that leaves cannot stop it
+between the provider's answer and our store.
+
+The holder notes "sent" before it sends. One that dies before the note is taken over unseen. After the note
+nobody can know whether the provider has rotated: one more try is made, and `invalid_grant` ends the session.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,10 +20,19 @@ from bff.login.id_token import verify_id_token
 from bff.login.provider import GrantRefusedError, Provider, ProviderUnavailableError, TokenAnswer
 from bff.session.record import SealedTokens, SessionKey, Tokens
 from bff.session.sessions import BrowserSession, Rest, Sessions
+from bff.session.store import Lease, StoreUnavailableError
 from common.clock import Clock
+from common.http import EXCHANGE_TIME_S
 from common.issuer import IssuerUnavailableError
 from common.jwt import InvalidTokenError
+from common.randomness import Randomness, token_urlsafe
 from common.tasks import Tasks
+
+LEASE_LIFETIME = timedelta(seconds=3)
+_RENEWALS_A_LIFE = 4
+_LOOK_AGAIN_S = 0.02
+# A waiter gives up a little after a living holder must have.
+_LONGEST_WAIT_S = EXCHANGE_TIME_S + LEASE_LIFETIME.total_seconds() + 1
 
 
 class SessionEndedError(Exception):
@@ -49,6 +64,7 @@ class Refresher:
     provider: Provider
     events: Events
     clock: Clock
+    randomness: Randomness
     tasks: Tasks
     _running: dict[SessionKey, "asyncio.Task[BrowserSession]"] = field(default_factory=dict)
 
@@ -67,7 +83,7 @@ class Refresher:
             raise
 
     async def refresh(self, session: BrowserSession) -> BrowserSession:
-        """Refresh now, or share the refresh that is under way."""
+        """Refresh now, or share the refresh that is under way, here or in another process."""
         running = self._running.get(session.key)
         if running is None:
             running = self.tasks.start("refresh", self._refresh(session))
@@ -76,45 +92,104 @@ class Refresher:
         return await asyncio.shield(running)
 
     async def _refresh(self, stale: BrowserSession) -> BrowserSession:
+        """Take the lease and refresh, or wait until whoever has it has done so."""
+        holder, started = token_urlsafe(self.randomness, 12), self.clock.monotonic()
+        while self.clock.monotonic() - started < _LONGEST_WAIT_S:
+            session = await self._found(stale)
+            if session.record.tokens != stale.record.tokens:
+                self.events.refresh_shared()
+                return session
+            lease = await self.sessions.store.take_lease(session.key, holder, LEASE_LIFETIME)
+            if lease is not None:
+                return await self._as_holder(stale, lease)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        raise ProviderUnavailableError("refresh_elsewhere_too_slow")
+
+    async def _as_holder(self, stale: BrowserSession, lease: Lease) -> BrowserSession:
+        """Refresh under the lease. Saving gives it back; so does every other end, here."""
+        try:
+            # Looked at again: the holder before us may have finished between our look and our lease.
+            session = await self._found(stale)
+            if session.record.tokens == stale.record.tokens:
+                with self._renewed(lease):
+                    return await self._refresh_held(session, lease)
+        except BaseException as error:
+            is_answer = isinstance(error, ProviderUnavailableError) and error.is_answer
+            await self._release(lease, was_answered=is_answer)
+            raise
+        await self._release(lease, was_answered=False)
+        return session
+
+    async def _found(self, stale: BrowserSession) -> BrowserSession:
         session = await self.sessions.find(stale.cookie)
         if session is None:
             raise SessionEndedError
-        if session.record.tokens != stale.record.tokens:
-            return session  # somebody else was quicker between the caller's read and ours
+        return session
+
+    async def _release(self, lease: Lease, *, was_answered: bool) -> None:
+        with suppress(StoreUnavailableError):  # it runs out by itself
+            await self.sessions.store.release_lease(lease, was_answered=was_answered)
+
+    async def _refresh_held(self, session: BrowserSession, lease: Lease) -> BrowserSession:
         rest = self.sessions.rest(session)
         if rest is None:
             return await self._give_up(session, "sealed_with_a_lost_key")
         if rest.refresh_token is None:
             return await self._without_refresh_token(session)
-        return await self._ask_provider(session, rest, rest.refresh_token)
+        if not await self.sessions.store.mark_sent(lease):
+            raise ProviderUnavailableError("refresh_lease_lost")
+        return await self._ask_provider(session, lease, rest, rest.refresh_token)
 
-    async def _ask_provider(self, session: BrowserSession, rest: Rest, refresh_token: str) -> BrowserSession:
+    async def _ask_provider(
+        self, session: BrowserSession, lease: Lease, rest: Rest, refresh_token: str
+    ) -> BrowserSession:
         try:
             answer = await self.provider.refresh(refresh_token)
             id_token = await self._new_id_token(session, answer) or rest.id_token
         except GrantRefusedError as error:
             if error.is_final:
-                return await self._give_up(session, "grant_refused")
+                # The provider may have rotated for a holder that died with the answer.
+                return await self._give_up(session, "refresh_lost" if lease.was_sent else "grant_refused")
             self.events.refresh_failed("provider_refused")
-            raise ProviderUnavailableError("refused") from error
+            raise ProviderUnavailableError("refused", is_answer=True) from error
         except InvalidTokenError:
             return await self._give_up(session, "id_token")
         except ProviderUnavailableError as error:
             self.events.refresh_failed(error.cause)
             raise
-        return await self._keep(
-            session, tokens_of(answer, self.clock.now(), id_token=id_token, refresh_token=refresh_token)
-        )
+        tokens = tokens_of(answer, self.clock.now(), id_token=id_token, refresh_token=refresh_token)
+        return await self._keep(session, lease, tokens)
 
-    async def _keep(self, session: BrowserSession, tokens: Tokens) -> BrowserSession:
-        kept = await self.sessions.save_tokens(session, tokens)
-        if kept is None:
-            # Logged out while the provider answered: the new refresh token must not outlive the session.
-            if tokens.refresh_token is not None:
-                await self.provider.revoke(tokens.refresh_token)
-            raise SessionEndedError
-        self.events.refreshed()
-        return kept
+    async def _keep(self, session: BrowserSession, lease: Lease, tokens: Tokens) -> BrowserSession:
+        kept = await self.sessions.save_tokens(session, lease, tokens)
+        if kept is not None:
+            self.events.refreshed()
+            return kept
+        found = await self.sessions.find(session.cookie)
+        if found is not None:
+            # We were paused for longer than the lease, and somebody else has refreshed since.
+            self.events.refresh_failed("lost_race")
+            return found
+        # Logged out while the provider answered: the new refresh token must not outlive the session.
+        self.events.refresh_failed("session_gone")
+        if tokens.refresh_token is not None:
+            await self.provider.revoke(tokens.refresh_token)
+        raise SessionEndedError
+
+    @contextmanager
+    def _renewed(self, lease: Lease) -> Iterator[None]:
+        """Renews the lease while the block runs, so that a slow provider does not cost it."""
+        renewing = self.tasks.start("renew_lease", self._keep_renewing(lease))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _keep_renewing(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(LEASE_LIFETIME.total_seconds() / _RENEWALS_A_LIFE)
+            with suppress(StoreUnavailableError):
+                await self.sessions.store.renew_lease(lease, LEASE_LIFETIME)
 
     async def _new_id_token(self, session: BrowserSession, answer: TokenAnswer) -> str | None:
         """OIDC Core 12.2: a refreshed ID token speaks of the same person, or the session must end."""
@@ -130,7 +205,7 @@ class Refresher:
             )
         except IssuerUnavailableError:
             return None  # the keys are out of reach: the ID token that was verified at login stays
-        if claims["sub"] != session.record.user.get("sub"):
+        if claims["sub"] != session.record.owner.subject:
             raise InvalidTokenError("sub")
         return answer.id_token
 

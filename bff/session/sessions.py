@@ -11,6 +11,7 @@ from bff.session.record import (
     SealedTokens,
     SessionKey,
     SessionLimits,
+    SessionOwner,
     SessionRecord,
     Tokens,
     is_usable,
@@ -19,12 +20,21 @@ from bff.session.record import (
     session_key,
 )
 from bff.session.seal import Sealer
-from bff.session.store import SessionStore
+from bff.session.store import Lease, SessionStore
 from common.clock import Clock
 from common.http import Json
 from common.randomness import Randomness, token_urlsafe
 
 _BEARER, _REST = "session-bearer", "session-rest"
+
+
+@dataclass(frozen=True)
+class NewLogin:
+    """What a login brings beside the claims of the user."""
+
+    owner: SessionOwner
+    tokens: Tokens
+    label: str
 
 
 class Rest(msgspec.Struct, array_like=True):
@@ -55,13 +65,15 @@ class Sessions:
     clock: Clock
     randomness: Randomness
 
-    async def begin(self, user: Mapping[str, Json], tokens: Tokens) -> BrowserSession:
+    async def begin(self, login: NewLogin, user: Mapping[str, Json]) -> BrowserSession:
         """A new session under a new id. Deleting a former one of the same browser is the caller's part."""
         cookie, now = token_urlsafe(self.randomness), self.clock.now()
         record = SessionRecord(
             key=session_key(cookie),
+            owner=login.owner,
             user=user,
-            tokens=self._sealed(cookie, tokens),
+            label=login.label,
+            tokens=self._sealed(cookie, login.tokens),
             created_at=now,
             expires_at=now + self.limits.lifetime,
             active_at=now,
@@ -89,10 +101,12 @@ class Sessions:
         self.live.close_all(key)
         return was_there
 
-    async def save_tokens(self, session: BrowserSession, tokens: Tokens) -> BrowserSession | None:
-        """The session with its new tokens; None when it has ended meanwhile, and nothing was kept."""
+    async def save_tokens(
+        self, session: BrowserSession, lease: Lease, tokens: Tokens
+    ) -> BrowserSession | None:
+        """The session with its new tokens; None when it or the lease has ended, and nothing was kept."""
         sealed = self._sealed(session.cookie, tokens)
-        if not await self.store.save_tokens(session.key, sealed):
+        if not await self.store.save_tokens(lease, sealed):
             return None
         return BrowserSession(session.cookie, replace(session.record, tokens=sealed))
 
@@ -112,12 +126,18 @@ class Sessions:
     async def remove_ended(self) -> int:
         """Remove expired records and close what sessions that are gone still hold open (the sweep)."""
         now = self.clock.now()
-        removed = await self.store.remove_ended(now, now - self.limits.idle)
-        for key in self.live.sessions():
-            record = await self.store.load(key)
-            if record is None or not is_usable(record, self.limits, now):
+        removed = await self.store.remove_ended(now, self.limits.idle)
+        holding = self.live.sessions()
+        found = await self.store.load_hot(holding) if holding else {}
+        for key in holding:
+            if key not in found or not is_usable(found[key], self.limits, now):
                 self.live.close_all(key)
         return removed
+
+    async def close_announced(self) -> None:
+        """Close what sessions held open as their ends are announced, by whichever process; never returns."""
+        async for key in self.store.ended():
+            self.live.close_all(key)
 
     def _sealed(self, cookie: str, tokens: Tokens) -> SealedTokens:
         rest = msgspec.msgpack.encode(Rest(tokens.refresh_token, tokens.id_token))

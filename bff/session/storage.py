@@ -1,7 +1,7 @@
 """aiohttp-session over our records: the control plane's `get_session` and `new_session`.
 
 Its cookie is set once, at login, with the absolute lifetime, and never again. Tokens never enter its dict: at
-login the handler leaves them in `NEW_TOKENS`, and the record is written with them in one go.
+login the handler leaves them in `NEW_LOGIN`, and the record is written with them in one go.
 """
 
 import warnings
@@ -10,13 +10,13 @@ from typing import TypedDict
 from aiohttp import web
 from aiohttp_session import AbstractStorage, Session
 
-from bff.session.record import SessionKey, Tokens, session_key
-from bff.session.sessions import BrowserSession, Sessions
+from bff.session.record import SessionKey, session_key
+from bff.session.sessions import BrowserSession, NewLogin, Sessions
 
 # The library keeps its things under string keys, of which aiohttp warns at every start.
 warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
 
-NEW_TOKENS = web.RequestKey("new_tokens", Tokens)
+NEW_LOGIN = web.RequestKey("new_login", NewLogin)
 CURRENT_SESSION = web.RequestKey("current_session", BrowserSession)
 
 
@@ -74,7 +74,7 @@ class SessionStorage(AbstractStorage):
     async def _begin(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
         # The former id dies with the login, so an id that somebody planted before it is worth nothing.
         await self._end_former(request)
-        begun = await self._sessions.begin(dict(session), request[NEW_TOKENS])
+        begun = await self._sessions.begin(request[NEW_LOGIN], dict(session))
         lifetime_s = int(self._sessions.limits.lifetime.total_seconds())
         self.save_cookie(response, begun.cookie, max_age=lifetime_s)
 
