@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from bff.session.record import HotSession, SealedTokens, SessionKey, SessionOwner, SessionRecord
 from bff.session.store import Lease
@@ -11,6 +12,8 @@ from common.clock import Clock
 from common.http import Json
 
 _MOST_UNHEARD = 10_000
+
+_Index: TypeAlias = tuple[str, str, str]
 
 
 @dataclass
@@ -27,14 +30,15 @@ class MemorySessionStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[SessionKey, SessionRecord] = {}
-        self._keys_of: dict[tuple[str, str], set[SessionKey]] = {}
+        self._keys_of: dict[_Index, set[SessionKey]] = {}
         self._leases: dict[SessionKey, _LeaseState] = {}
         self._once: dict[str, tuple[bytes, datetime]] = {}
         self._listeners: set[asyncio.Queue[SessionKey]] = set()
 
     async def create(self, record: SessionRecord) -> None:
         self._records[record.key] = record
-        self._keys_of.setdefault(_owner(record.owner), set()).add(record.key)
+        for index in _indexes(record.owner):
+            self._keys_of.setdefault(index, set()).add(record.key)
 
     async def load(self, key: SessionKey) -> SessionRecord | None:
         return self._records.get(key)
@@ -65,9 +69,12 @@ class MemorySessionStore:
         return True
 
     async def sessions_of(self, owner: SessionOwner) -> list[SessionRecord]:
-        records = [self._records[key] for key in self._keys_of.get(_owner(owner), set())]
+        records = self._found(("user", owner.issuer, owner.subject))
         wanted = owner.provider_session
         return [record for record in records if wanted in {None, record.owner.provider_session}]
+
+    async def sessions_of_login(self, issuer: str, provider_session: str) -> list[SessionRecord]:
+        return self._found(("login", issuer, provider_session))
 
     async def take_lease(self, key: SessionKey, holder: str, lifetime: timedelta) -> Lease | None:
         if key not in self._records:
@@ -141,11 +148,14 @@ class MemorySessionStore:
         self._leases.pop(key, None)
         if record is None:
             return False
-        owner = _owner(record.owner)
-        self._keys_of[owner].discard(key)
-        if not self._keys_of[owner]:
-            del self._keys_of[owner]
+        for index in _indexes(record.owner):
+            self._keys_of[index].discard(key)
+            if not self._keys_of[index]:
+                del self._keys_of[index]
         return True
+
+    def _found(self, index: _Index) -> list[SessionRecord]:
+        return [self._records[key] for key in self._keys_of.get(index, set())]
 
     def _change(self, key: SessionKey, **changes: object) -> bool:
         record = self._records.get(key)
@@ -155,5 +165,8 @@ class MemorySessionStore:
         return True
 
 
-def _owner(owner: SessionOwner) -> tuple[str, str]:
-    return owner.issuer, owner.subject
+def _indexes(owner: SessionOwner) -> list[_Index]:
+    by_user = ("user", owner.issuer, owner.subject)
+    if owner.provider_session is None:
+        return [by_user]
+    return [by_user, ("login", owner.issuer, owner.provider_session)]

@@ -70,6 +70,10 @@ class SessionStore(Protocol):
         """The records of this user; with `owner.provider_session`, of that login at the provider alone."""
         ...
 
+    async def sessions_of_login(self, issuer: str, provider_session: str) -> list[SessionRecord]:
+        """The records of one login at the provider: a logout token may name its `sid` and no user."""
+        ...
+
     async def take_lease(self, key: SessionKey, holder: str, lifetime: timedelta) -> Lease | None:
         """None while another holder has it or the record is gone. A lease not renewed in time is free."""
         ...

@@ -198,6 +198,9 @@ async def test_sessions_are_found_by_their_user_and_by_the_providers_session(sto
     assert {record.key for record in await store.sessions_of(without_sid)} == {"a", "b", "c"}
     assert {record.key for record in await store.sessions_of(other_login)} == {"b"}
     assert await store.sessions_of(replace(ALICE, subject="nobody")) == []
+    assert {record.key for record in await store.sessions_of_login(ALICE.issuer, "sid-2")} == {"b"}
+    assert {record.key for record in await store.sessions_of_login(ALICE.issuer, "sid-1")} == {"a", "d"}
+    assert await store.sessions_of_login("https://elsewhere.example", "sid-2") == []
 
 
 async def test_an_end_is_announced_to_those_who_listen(store: SessionStore) -> None:
