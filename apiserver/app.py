@@ -89,6 +89,7 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     authenticator = Authenticator(
         issuer=parts.issuer,
         audience=settings.audience,
+        bearer=settings.bearer,
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness),
     )

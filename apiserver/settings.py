@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from common.env import Environment, ListenAddress, Network, is_loopback
+from common.jwt import BEARER_KINDS, BearerKind
 
 _SQLITE = "sqlite:///"
 
@@ -18,6 +20,7 @@ class Settings:
     provider: str
     backchannel: str | None
     audience: str
+    bearer: BearerKind
     database: Path
     trusted_proxies: tuple[Network, ...]
     insecure_tls: bool
@@ -33,6 +36,7 @@ def read_settings(values: Mapping[str, str]) -> Settings:
         provider=_provider(environment),
         backchannel=environment.optional_url("OIDC_BACKCHANNEL"),
         audience=environment.text("OIDC_AUDIENCE"),
+        bearer=cast("BearerKind", environment.choice("BEARER", BEARER_KINDS, "access_token")),
         database=_database(environment),
         trusted_proxies=environment.networks("TRUSTED_PROXIES"),
         insecure_tls=environment.flag("INSECURE_TLS"),

@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from bff.access import Access, AccessGuard
 from bff.answers import problem_answer
+from bff.cors import Cors, add_cors_headers
 from bff.csrf import CsrfRules
 from bff.device.start import DeviceStart
 from bff.events import Events, make_events
+from bff.login.client_auth import client_authentication
 from bff.login.end import LoginEnd
 from bff.login.provider import Provider
 from bff.login.start import LoginStart
@@ -22,19 +24,24 @@ from bff.login.transaction import TransactionCookies
 from bff.proxy.forward import Forwarder, open_upstream_client
 from bff.proxy.handlers import DeviceProxy, WebProxy
 from bff.routes import WebHandlers, device_routes, web_routes
+from bff.session.backchannel import BackchannelLogout
+from bff.session.faults import answer_store_faults
+from bff.session.listing import SessionListing
 from bff.session.live import LiveConnections
 from bff.session.logout import Logout
 from bff.session.memory import MemorySessionStore
 from bff.session.record import SessionLimits
+from bff.session.redis_store import open_redis_store
 from bff.session.refresh import Refresher
 from bff.session.seal import Sealer
 from bff.session.sessions import Sessions
 from bff.session.storage import SessionStorage
+from bff.session.store import SessionStore
 from bff.settings import Secrets, Settings
 from bff.sweep import sweep_forever
-from bff.user import UserHandlers
+from bff.user import AccessTokenClaims, UserHandlers
 from common.clock import Clock
-from common.health import Health
+from common.health import Health, ReadinessCheck
 from common.http import open_client
 from common.issuer import Issuer
 from common.metrics import RequestMetrics
@@ -63,6 +70,28 @@ class Parts:
     sessions: Sessions
     refresher: Refresher
     upstream: aiohttp.ClientSession
+    store_fault: ReadinessCheck
+
+
+@dataclass(frozen=True)
+class OpenedStore:
+    """`fault` says in a sentence what the store lacks, or None."""
+
+    store: SessionStore
+    fault: ReadinessCheck
+
+
+@asynccontextmanager
+async def open_store(
+    settings: Settings, secrets: Secrets, sealer: Sealer, clock: Clock, registry: CollectorRegistry
+) -> AsyncIterator[OpenedStore]:
+    if secrets.session_store is None:
+        yield OpenedStore(MemorySessionStore(clock), lambda: None)
+        return
+    async with open_redis_store(
+        secrets.session_store, sealer, clock, settings.session_idle, registry
+    ) as store:
+        yield OpenedStore(store, store.fault)
 
 
 @asynccontextmanager
@@ -76,19 +105,23 @@ async def open_parts(
             open_client(user_agent=user_agent, insecure_tls=settings.insecure_tls)
         )
         upstream = await stack.enter_async_context(open_upstream_client())
+        registry = CollectorRegistry()
+        sealer = Sealer(secrets.cookie_keys, randomness)
+        # Before the tasks, since they use it until they are closed.
+        opened = await stack.enter_async_context(open_store(settings, secrets, sealer, clock, registry))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         issuer = Issuer(
             settings.provider, backchannel=settings.backchannel, client=client, clock=clock, tasks=tasks
         )
         tasks.keep_running("provider_keys", issuer.keep_fresh)
-        registry = CollectorRegistry()
-        sealer = Sealer(secrets.cookie_keys, randomness)
         limits = SessionLimits(settings.session_idle, settings.session_lifetime)
-        sessions = Sessions(MemorySessionStore(clock), sealer, LiveConnections(), limits, clock, randomness)
+        sessions = Sessions(opened.store, sealer, LiveConnections(), limits, clock, randomness)
         tasks.keep_running("session_sweep", lambda: sweep_forever(sessions))
         tasks.keep_running("ended_sessions", sessions.close_announced)
-        provider = Provider(issuer, client, settings, secrets.client_secret)
+        provider = Provider(
+            issuer, client, settings, client_authentication(settings, secrets, clock, randomness)
+        )
         events = make_events(registry)
         yield Parts(
             clock=clock,
@@ -102,6 +135,7 @@ async def open_parts(
             sessions=sessions,
             refresher=Refresher(sessions, provider, events, clock, randomness, tasks),
             upstream=upstream,
+            store_fault=opened.fault,
         )
 
 
@@ -130,11 +164,17 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     app = web.Application(
         middlewares=[
             request_log.middleware(),  # outermost: every answer has an id and one line
+            Cors(
+                settings.origins
+            ).middleware(),  # preflights carry no cookie, so before anything looks for one
             no_caching,  # also for refusals, so above the next
             problem_middleware(problem_answer),  # above the session: refusals set no cookie
+            answer_store_faults,  # above the session as well: it asks the store, before and after the handler
             session_middleware(browser.storage),
         ],
     )
+    if settings.origins:
+        app.on_response_prepare.append(add_cors_headers)
     guard = AccessGuard(parts.sessions, browser.storage, browser.csrf)
     add_routes(app, routes_of(settings, parts, browser), guard)
     return app
@@ -142,7 +182,8 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
 
 def build_private_app(parts: Parts) -> web.Application:
     """Health, readiness and metrics."""
-    return Health({"provider": parts.issuer.fault}, parts.registry).private_app()
+    checks = {"provider": parts.issuer.fault, "session_store": parts.store_fault}
+    return Health(checks, parts.registry).private_app()
 
 
 def routes_of(settings: Settings, parts: Parts, browser: BrowserSide) -> list[Route[Access]]:
@@ -175,7 +216,8 @@ def _web_handlers(settings: Settings, parts: Parts, browser: BrowserSide) -> Web
         clock,
         randomness,
     )
-    user = UserHandlers(settings, parts.sessions, browser.storage, parts.refresher, parts.provider, clock)
+    claims = AccessTokenClaims(settings, parts.sessions, parts.refresher, parts.provider, clock)
+    user = UserHandlers(settings, parts.sessions, browser.storage, parts.refresher, claims, clock)
     logout = Logout(
         settings=settings,
         sessions=parts.sessions,
@@ -188,7 +230,11 @@ def _web_handlers(settings: Settings, parts: Parts, browser: BrowserSide) -> Web
         randomness=randomness,
         tasks=parts.tasks,
     )
-    return WebHandlers(start, end, user, logout)
+    backchannel = BackchannelLogout(
+        parts.issuer, settings.client_id, parts.sessions, parts.events, clock, parts.tasks
+    )
+    listing = SessionListing(parts.sessions, claims, settings.admin_scope, parts.events, clock)
+    return WebHandlers(start, end, user, logout, backchannel, listing)
 
 
 @web.middleware

@@ -39,6 +39,10 @@ class Events:
         self.refreshes.labels(cause).inc()
         log.warning("refresh_failed", cause=cause)
 
+    def logout_token_refused(self, cause: str) -> None:
+        self.logins.labels(f"logout_token_{cause}").inc()
+        log.warning("logout_token_refused", cause=cause)
+
     def session_ended(self, cause: str) -> None:
         self.endings.labels(cause).inc()
         log.info("session_ended", cause=cause)

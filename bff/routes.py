@@ -11,6 +11,8 @@ from bff.device.start import DeviceStart
 from bff.login.end import LoginEnd
 from bff.login.start import LoginStart
 from bff.proxy.handlers import DeviceProxy, WebProxy
+from bff.session.backchannel import BackchannelLogout
+from bff.session.listing import SessionListing
 from bff.session.logout import Logout
 from bff.user import UserHandlers
 from common.routing import Route
@@ -24,12 +26,15 @@ class WebHandlers:
     end: LoginEnd
     user: UserHandlers
     logout: Logout
+    backchannel: BackchannelLogout
+    listing: SessionListing
 
 
 def web_routes(mount: str, handlers: WebHandlers, proxy: WebProxy) -> list[Route[Access]]:
     """Web mode, under `mount` (empty for the root)."""
     anyone, session = Access.ANYONE, Access.SESSION
     start, end, user, logout = handlers.start, handlers.end, handlers.user, handlers.logout
+    backchannel, listing = handlers.backchannel, handlers.listing
     return [
         Route("GET", f"{mount}/login/start", start.handle, anyone, "Start a login"),
         Route("GET", f"{mount}/login/end", end.handle, anyone, "Finish a login: the redirect URI"),
@@ -41,6 +46,9 @@ def web_routes(mount: str, handlers: WebHandlers, proxy: WebProxy) -> list[Route
         Route("POST", f"{mount}/logout", logout.post, anyone, "End the session"),
         Route("GET", f"{mount}/logout", logout.get, anyone, "End the session, for links of this site"),
         Route("GET", f"{mount}/logout/{{ticket}}", logout.to_provider, anyone, "Go on to the provider"),
+        Route("POST", f"{mount}/backchannel-logout", backchannel.handle, anyone, "The provider ends a login"),
+        Route("GET", f"{mount}/sessions", listing.show, session, "My sessions on other browsers"),
+        Route("DELETE", f"{mount}/sessions/{{id}}", listing.kill, session, "End one of them"),
         Route("*", f"{mount}{PROXIED}", proxy.handle, session, "Proxied with the user's bearer"),
     ]
 

@@ -4,17 +4,27 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from yarl import URL
 
+from bff.session.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 from common.env import Environment, ListenAddress, Network, is_loopback
+from common.jwt import BEARER_KINDS, BearerKind
 from common.randomness import Randomness
+from common.sites import is_same_site
 
 Flow = Literal["authorization", "device", "both"]
-ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 AudienceParam = Literal["none", "resource", "audience"]
+
+PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 COOKIE_KEY_BYTES = 32
 
@@ -39,6 +49,8 @@ class Settings:
     scopes: tuple[str, ...]
     audience: str | None
     audience_param: AudienceParam
+    bearer: BearerKind
+    admin_scope: str
     backend: str
     origins: frozenset[str]
     session_idle: timedelta
@@ -71,7 +83,10 @@ class Secrets:
     """The first cookie key seals, all of them open."""
 
     client_secret: str | None
+    client_key: PrivateKey | None
     cookie_keys: tuple[bytes, ...]
+    session_store: RedisAddress | None
+    """None: sessions are kept in this process."""
 
     def __repr__(self) -> str:
         return "Secrets(***)"
@@ -82,12 +97,16 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     environment = Environment(values)
     client_secret = environment.secret("OIDC_CLIENT_SECRET")
     settings = _read(environment, has_secret=client_secret is not None)
-    cookie_keys = _cookie_keys(environment, randomness)
-    _check_together(environment, settings, has_secret=client_secret is not None)
+    client_key = _client_key(environment)
+    session_store = _session_store(environment)
+    cookie_keys = _cookie_keys(environment, randomness, is_required=session_store is not None)
+    _check_together(
+        environment, settings, has_secret=client_secret is not None, has_key=client_key is not None
+    )
     if environment.optional("DOMAIN"):
         log.warning("setting_ignored", name="DOMAIN", why="cookies belong to the host alone")
     environment.finish()
-    return settings, Secrets(client_secret, cookie_keys)
+    return settings, Secrets(client_secret, client_key, cookie_keys, session_store)
 
 
 def _read(environment: Environment, *, has_secret: bool) -> Settings:
@@ -96,11 +115,10 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
     client_id = environment.text("OIDC_CLIENT_ID")
     auth = environment.choice(
         "OIDC_CLIENT_AUTH",
-        ("client_secret_basic", "client_secret_post", "none"),
+        ("client_secret_basic", "client_secret_post", "private_key_jwt", "none"),
         "client_secret_basic" if has_secret else "none",
     )
     flow = environment.choice("OIDC_FLOW", ("authorization", "device", "both"), "authorization")
-    environment.choice("SESSION_STORE", ("memory:",), "memory:")
     audience_param = environment.choice("OIDC_AUDIENCE_PARAM", ("none", "resource", "audience"), "none")
     return Settings(
         listen=environment.listen("LISTEN", "127.0.0.1:8081"),
@@ -117,6 +135,8 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         scopes=environment.words("SCOPES", "openid profile email offline_access"),
         audience=environment.optional("OIDC_AUDIENCE"),
         audience_param=cast("AudienceParam", audience_param),
+        bearer=cast("BearerKind", environment.choice("BEARER", BEARER_KINDS, "access_token")),
+        admin_scope=environment.text("ADMIN_SCOPE", "sessions:admin"),
         backend=environment.origin("BACKEND"),
         origins=_origins(environment),
         session_idle=environment.duration("SESSION_IDLE", "1h"),
@@ -146,8 +166,24 @@ def _origins(environment: Environment) -> frozenset[str]:
     return frozenset(found)
 
 
-def _cookie_keys(environment: Environment, randomness: Randomness) -> tuple[bytes, ...]:
+def _session_store(environment: Environment) -> RedisAddress | None:
+    text = environment.secret("SESSION_STORE")
+    if text is None or text == "memory:":
+        return None
+    try:
+        return parse_redis_address(text)
+    except RedisAddressError as error:
+        environment.fault(f"SESSION_STORE {error}.")
+        return None
+
+
+def _cookie_keys(environment: Environment, randomness: Randomness, *, is_required: bool) -> tuple[bytes, ...]:
     text = environment.secret("COOKIE_KEY")
+    if text is None and is_required:
+        environment.fault(
+            "COOKIE_KEY is not set: nobody could open what SESSION_STORE keeps after a restart, and no other "
+            "process. Make one with `openssl rand -base64 32`."
+        )
     if text is None:
         # Sessions in memory end with this process, so a key that does the same loses nothing.
         return (randomness.token_bytes(COOKIE_KEY_BYTES),)
@@ -169,7 +205,23 @@ def _decoded_key(word: str) -> bytes:
         return b""
 
 
-def _check_together(environment: Environment, settings: Settings, *, has_secret: bool) -> None:
+def _client_key(environment: Environment) -> PrivateKey | None:
+    text = environment.secret("OIDC_CLIENT_KEY")
+    if text is None:
+        return None
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)):
+        environment.fault(
+            "OIDC_CLIENT_KEY must be an RSA, EC or Ed25519 private key in PEM, without a password."
+        )
+        return None
+    return key
+
+
+def _check_together(environment: Environment, settings: Settings, *, has_secret: bool, has_key: bool) -> None:
     public, redirect = settings.public_url, settings.redirect_url
     if public and not settings.is_secure and not is_loopback(public):
         environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
@@ -179,12 +231,19 @@ def _check_together(environment: Environment, settings: Settings, *, has_secret:
         environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
     if settings.provider.startswith("http:") and not is_loopback(settings.provider):
         environment.fault("OIDC_PROVIDER must be an https address: plain http is for this machine only.")
-    if settings.client_auth != "none" and not has_secret:
+    if settings.client_auth == "private_key_jwt" and not has_key:
+        environment.fault("OIDC_CLIENT_KEY is not set: OIDC_CLIENT_AUTH=private_key_jwt needs it.")
+    if settings.client_auth.startswith("client_secret") and not has_secret:
         environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
     if "openid" not in settings.scopes:
         environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
     if settings.audience_param != "none" and settings.audience is None:
         environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
+    for origin in sorted(settings.origins):
+        if origin and public and not is_same_site(origin, public):
+            environment.fault(
+                f"ORIGINS has {origin!r}, which is another site than PUBLIC_URL: its pages never get the cookie."
+            )
     if settings.session_idle > settings.session_lifetime:
         environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
 

@@ -1,8 +1,10 @@
 """The sweep: ended sessions are removed, and connections that outlived their session are closed."""
 
 import asyncio
+from contextlib import suppress
 
 from bff.session.sessions import Sessions
+from bff.session.store import StoreUnavailableError
 
 # What an ended session still holds open is closed within this time even if no message said so.
 SWEEP_INTERVAL_S = 10.0
@@ -10,5 +12,6 @@ SWEEP_INTERVAL_S = 10.0
 
 async def sweep_forever(sessions: Sessions) -> None:
     while True:
-        await sessions.remove_ended()
+        with suppress(StoreUnavailableError):  # said by whoever else asks; the next sweep is soon
+            await sessions.remove_ended()
         await asyncio.sleep(SWEEP_INTERVAL_S)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import jwt
 from aiohttp import web
@@ -22,6 +23,48 @@ from common.issuer import IssuerUnavailableError
 from common.jwt import InvalidTokenError, verify_access_token
 from common.problems import ProblemError
 
+ClaimsSource: TypeAlias = Literal["access_token", "introspection", "id_token"]
+
+
+@dataclass(frozen=True)
+class AccessTokenClaims:
+    """What the access token of a session says, and who says so."""
+
+    settings: Settings
+    sessions: Sessions
+    refresher: Refresher
+    provider: Provider
+    clock: Clock
+
+    async def of(self, request: web.Request) -> tuple[ClaimsSource, Mapping[str, Json]]:
+        """The verified JWT; introspection of an opaque token; the ID token where neither can be had."""
+        session = await fresh_session(self.refresher, request)
+        rest = self.sessions.rest(session)
+        if rest is None:
+            raise not_signed_in()
+        token = rest.access_token
+        try:
+            issuer, now = self.provider.issuer, self.clock.now()
+            return "access_token", await verify_access_token(token, issuer, self.settings.audience, now)
+        except (InvalidTokenError, IssuerUnavailableError):
+            introspected = await self._introspected(token)
+        if introspected is not None:
+            return "introspection", introspected
+        # Verified at login and sealed since, so only decoded here.
+        return "id_token", jwt.decode(rest.id_token, options={"verify_signature": False})
+
+    def is_for_us(self, claims: Mapping[str, Json]) -> bool:
+        """Whether they are of a token for our API or this client; introspection need not name an audience."""
+        audiences = claims.get("aud") or []
+        named = audiences if isinstance(audiences, list) else [audiences]
+        return not named or self.settings.audience in named or self.settings.client_id in named
+
+    async def _introspected(self, token: str) -> Mapping[str, Json] | None:
+        try:
+            return await self.provider.introspect(token)
+        except ProviderUnavailableError:
+            return None
+
 
 @dataclass(frozen=True)
 class UserHandlers:
@@ -29,7 +72,7 @@ class UserHandlers:
     sessions: Sessions
     storage: SessionStorage
     refresher: Refresher
-    provider: Provider
+    access_token_claims: AccessTokenClaims
     clock: Clock
 
     async def userinfo(self, request: web.Request) -> web.Response:
@@ -38,8 +81,7 @@ class UserHandlers:
 
     async def claims(self, request: web.Request) -> web.Response:
         """The claims of the access token; `X-Claims-Source` says where they are from."""
-        session = await fresh_session(self.refresher, request)
-        source, claims = await self._claims(session)
+        source, claims = await self.access_token_claims.of(request)
         return web.json_response(dict(claims), headers={"X-Claims-Source": source})
 
     async def session(self, request: web.Request) -> web.Response:
@@ -68,27 +110,6 @@ class UserHandlers:
         except (SessionEndedError, ProviderUnavailableError) as error:
             raise _problem(error) from error
         return web.Response(status=204)
-
-    async def _claims(self, session: BrowserSession) -> tuple[str, Mapping[str, Json]]:
-        token = self.sessions.bearer(session)
-        rest = self.sessions.rest(session)
-        if token is None or rest is None:
-            raise not_signed_in()
-        try:
-            issuer, now = self.provider.issuer, self.clock.now()
-            return "access_token", await verify_access_token(token, issuer, self.settings.audience, now)
-        except (InvalidTokenError, IssuerUnavailableError):
-            introspected = await self._introspected(token)
-        if introspected is not None:
-            return "introspection", introspected
-        # Verified at login and sealed since, so only decoded here.
-        return "id_token", jwt.decode(rest.id_token, options={"verify_signature": False})
-
-    async def _introspected(self, token: str) -> Mapping[str, Json] | None:
-        try:
-            return await self.provider.introspect(token)
-        except ProviderUnavailableError:
-            return None
 
     def _seconds_until(self, moment: datetime) -> int:
         return max(0, math.floor((moment - self.clock.now()).total_seconds()))

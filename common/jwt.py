@@ -6,7 +6,7 @@ A token is `presented` until a function here has returned `Claims`; nothing else
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NewType, cast
+from typing import Literal, NewType, cast
 
 import jwt
 
@@ -14,6 +14,10 @@ from common.http import Json
 from common.issuer import Issuer, UnknownKeyError
 
 Claims = NewType("Claims", Mapping[str, Json])
+BearerKind = Literal["access_token", "id_token"]
+"""What goes to the API: where a provider's access tokens are opaque, the ID token stands in."""
+
+BEARER_KINDS: tuple[BearerKind, ...] = ("access_token", "id_token")
 
 LONGEST_TOKEN_BYTES = 8 * 1024
 LEEWAY = timedelta(seconds=30)
@@ -23,6 +27,7 @@ _LATEST_TIME_S = 253_402_300_799  # the last second of the year 9999
 _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "crit", "b64"})
 _ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
 _ID_TOKEN_TYPES = frozenset({"jwt", ""})
+_LOGOUT_TOKEN_TYPES = frozenset({"logout+jwt", "application/logout+jwt", "jwt", ""})
 _CLAIMS_OF_OTHER_TOKENS = frozenset({"at_hash", "c_hash", "s_hash", "events"})
 
 
@@ -49,6 +54,11 @@ def access_token_rules(audience: str | None) -> TokenRules:
 
 def id_token_rules(client_id: str) -> TokenRules:
     return TokenRules(client_id, _ID_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
+
+
+def logout_token_rules(client_id: str) -> TokenRules:
+    """OpenID Connect Back-Channel Logout 1.0 section 2.4."""
+    return TokenRules(client_id, _LOGOUT_TOKEN_TYPES, ("iss", "aud", "exp", "iat", "jti", "events"))
 
 
 async def verify_access_token(

@@ -20,6 +20,7 @@ class ProviderMetadata:
     revocation_endpoint: str | None
     introspection_endpoint: str | None
     device_authorization_endpoint: str | None
+    pushed_authorization_request_endpoint: str | None
     sends_iss: bool
 
 
@@ -38,6 +39,9 @@ def parse_metadata(document: Mapping[str, Json], issuer: str) -> ProviderMetadat
         revocation_endpoint=_endpoint(document, "revocation_endpoint", issuer),
         introspection_endpoint=_endpoint(document, "introspection_endpoint", issuer),
         device_authorization_endpoint=_endpoint(document, "device_authorization_endpoint", issuer),
+        pushed_authorization_request_endpoint=_endpoint(
+            document, "pushed_authorization_request_endpoint", issuer
+        ),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
     )
 

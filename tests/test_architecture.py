@@ -22,6 +22,7 @@ MAY_IMPORT = {
 # A concrete store is known to the composition root, and to the package that it is made of.
 CONCRETE_STORES = {
     "bff.session.memory": {"bff/app.py"},
+    "bff.session.redis_store": {"bff/app.py"},
     "apiserver.storage.sql": {"apiserver/app.py"},
 }
 

@@ -14,7 +14,15 @@ from apiserver.tenants.first_login import UserDirectory
 from apiserver.tenants.users import Identity, Profile
 from common.clock import Clock
 from common.issuer import Issuer, IssuerUnavailableError
-from common.jwt import LONGEST_TOKEN_BYTES, Claims, InvalidTokenError, verify_access_token
+from common.jwt import (
+    LONGEST_TOKEN_BYTES,
+    BearerKind,
+    Claims,
+    InvalidTokenError,
+    id_token_rules,
+    verify,
+    verify_access_token,
+)
 from common.problems import ProblemCode, ProblemError
 from common.request_keys import CALLER_LABEL, CallerLabel
 
@@ -31,6 +39,7 @@ _RETRY_AFTER_S = 5
 class Authenticator:
     issuer: Issuer
     audience: str
+    bearer: BearerKind
     clock: Clock
     users: UserDirectory
 
@@ -49,10 +58,16 @@ class Authenticator:
             raise _provider_unavailable(error.cause) from None
 
     async def _user(self, request: web.Request, presented_token: str) -> UserCaller:
-        claims = await verify_access_token(presented_token, self.issuer, self.audience, self.clock.now())
+        claims = await self._verified(presented_token)
         user = await self.users.user_of(identity_of(self.issuer.url, claims), profile_of(claims))
         request[CALLER_LABEL] = CallerLabel("user", user.id)
         return UserCaller(user)
+
+    async def _verified(self, presented_token: str) -> Claims:
+        now = self.clock.now()
+        if self.bearer == "id_token":
+            return await verify(presented_token, self.issuer, id_token_rules(self.audience), now)
+        return await verify_access_token(presented_token, self.issuer, self.audience, now)
 
 
 def bearer_token(headers: Sequence[str]) -> str | None:

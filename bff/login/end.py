@@ -142,7 +142,13 @@ class LoginEnd:
                 subject=str(claims["sub"]),
                 provider_session=sid if isinstance(sid, str) else None,
             ),
-            tokens=tokens_of(answer, self.clock.now(), id_token=answer.id_token or "", refresh_token=None),
+            tokens=tokens_of(
+                answer,
+                self.clock.now(),
+                self.provider.bearer,
+                id_token=answer.id_token or "",
+                refresh_token=None,
+            ),
             label=request.headers.get("User-Agent", "")[:_LONGEST_LABEL],
         )
 

@@ -6,15 +6,14 @@ Authlib's primitives build the requests; our own bounded client sends them (docs
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote_plus
 
 import httpx
 import structlog
 from authlib.common.urls import add_params_to_qs, add_params_to_uri
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from bff.login.client_auth import ClientAuthentication
 from bff.login.transaction import LoginTransaction
 from bff.settings import Settings
 from common.http import ExchangeError, Json, exchange, json_object
@@ -70,14 +69,15 @@ class Provider:
     """The provider seen by one client registration."""
 
     def __init__(
-        self, issuer: Issuer, client: httpx.AsyncClient, settings: Settings, client_secret: str | None
+        self, issuer: Issuer, client: httpx.AsyncClient, settings: Settings, auth: ClientAuthentication
     ) -> None:
         self.issuer = issuer
         self.client_id = settings.client_id
         self._client = client
         self._settings = settings
         self.scopes = settings.scopes
-        self._auth = _client_auth(settings, client_secret)
+        self.bearer = settings.bearer
+        self._auth = auth
 
     async def metadata(self) -> ProviderMetadata:
         try:
@@ -86,22 +86,36 @@ class Provider:
             raise ProviderUnavailableError(error.cause) from error
 
     async def authorization_url(self, transaction: LoginTransaction, asked: Mapping[str, str]) -> str:
-        """The request that the browser carries (RFC 6749 4.1.1, RFC 7636 4.3, OIDC Core 3.1.2.1)."""
+        """The request that the browser carries, or a reference to it where the provider takes it from us."""
         metadata = await self.metadata()
-        url: str = prepare_grant_uri(
-            metadata.authorization_endpoint,
-            client_id=self.client_id,
-            response_type="code",
-            redirect_uri=self._settings.redirect_url,
-            scope=" ".join(self._settings.scopes),
-            state=transaction.state,
-            nonce=transaction.nonce,
-            code_challenge=create_s256_code_challenge(transaction.verifier),
-            code_challenge_method="S256",
+        parameters = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self._settings.redirect_url,
+            "scope": " ".join(self.scopes),
+            "state": transaction.state,
+            "nonce": transaction.nonce,
+            "code_challenge": create_s256_code_challenge(transaction.verifier),
+            "code_challenge_method": "S256",
             **self._audience(),
             **asked,
-        )
+        }
+        endpoint = metadata.pushed_authorization_request_endpoint
+        if endpoint is not None:
+            parameters = {"client_id": self.client_id, "request_uri": await self._push(endpoint, parameters)}
+        url: str = add_params_to_uri(metadata.authorization_endpoint, list(parameters.items()))
         return url
+
+    async def _push(self, endpoint: str, parameters: Mapping[str, str]) -> str:
+        """RFC 9126: pushed, nobody on the way to the provider can read or change what is asked."""
+        try:
+            answer = _object(await self._post(endpoint, add_params_to_qs("", list(parameters.items()))))
+        except GrantRefusedError as error:
+            raise ProviderUnavailableError("push_refused", is_answer=True) from error
+        request_uri = answer.get("request_uri")
+        if not isinstance(request_uri, str):
+            raise ProviderUnavailableError("no_request_uri")
+        return request_uri
 
     async def redeem(self, code: str, verifier: str) -> TokenAnswer:
         """Raises `GrantRefusedError` and `ProviderUnavailableError`."""
@@ -165,7 +179,7 @@ class Provider:
         url, headers, content = self._auth.prepare("POST", self._inside(endpoint), dict(_FORM), body)
         request = self._client.build_request("POST", url, headers=headers, content=content)
         response = await self._send(request)
-        if response.status_code != httpx.codes.OK:
+        if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
             raise _refusal(response)
         return response
 
@@ -193,13 +207,6 @@ def end_session_url(
     ]
     url: str = add_params_to_uri(metadata.end_session_endpoint, parameters)
     return url
-
-
-def _client_auth(settings: Settings, secret: str | None) -> ClientAuth:
-    if settings.client_auth == "client_secret_basic" and secret is not None:
-        # RFC 6749 2.3.1: both halves are form-encoded before they are joined; authlib leaves that to us.
-        return ClientAuth(quote_plus(settings.client_id), quote_plus(secret), settings.client_auth)
-    return ClientAuth(settings.client_id, secret, settings.client_auth)
 
 
 def _refusal(response: httpx.Response) -> Exception:

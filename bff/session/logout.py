@@ -18,6 +18,7 @@ from bff.session.record import session_key
 from bff.session.seal import Sealer
 from bff.session.sessions import BrowserSession, Sessions
 from bff.session.storage import SessionStorage
+from bff.session.store import StoreUnavailableError
 from bff.settings import Settings
 from common.clock import Clock
 from common.problems import ProblemCode, ProblemError
@@ -101,7 +102,11 @@ class Logout:
             return None
         ticket = token_urlsafe(self.randomness)
         sealed = self.sealer.seal(_PURPOSE, ticket, url.encode())
-        await self.sessions.store.put_once(_ticket_name(ticket), sealed, self.clock.now() + _TICKET_LIFETIME)
+        try:
+            expires_at = self.clock.now() + _TICKET_LIFETIME
+            await self.sessions.store.put_once(_ticket_name(ticket), sealed, expires_at)
+        except StoreUnavailableError:
+            return None  # a full store: the session has ended here, which is what was asked for
         return f"{self.settings.prefix}/logout/{ticket}"
 
     def _return_to(self, request: web.Request) -> str:

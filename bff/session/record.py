@@ -17,11 +17,15 @@ _ACTIVITY_STEPS = 20
 
 @dataclass(frozen=True, repr=False)
 class Tokens:
-    """The provider's tokens in clear: for the length of one call, never stored, never printed."""
+    """The provider's tokens in clear: for the length of one call, never stored, never printed.
 
-    access_token: str
+    `bearer` is what goes upstream, and `expires_at` its end.
+    """
+
+    bearer: str
     issued_at: datetime
     expires_at: datetime
+    access_token: str
     refresh_token: str | None
     id_token: str
 

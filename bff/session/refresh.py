@@ -13,7 +13,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+import jwt
 
 from bff.events import Events
 from bff.login.id_token import verify_id_token
@@ -24,7 +26,7 @@ from bff.session.store import Lease, StoreUnavailableError
 from common.clock import Clock
 from common.http import EXCHANGE_TIME_S
 from common.issuer import IssuerUnavailableError
-from common.jwt import InvalidTokenError
+from common.jwt import BearerKind, InvalidTokenError
 from common.randomness import Randomness, token_urlsafe
 from common.tasks import Tasks
 
@@ -47,15 +49,25 @@ def is_bearer_usable(tokens: SealedTokens, now: datetime) -> bool:
     return now < tokens.bearer_expires_at
 
 
-def tokens_of(answer: TokenAnswer, now: datetime, *, id_token: str, refresh_token: str | None) -> Tokens:
+def tokens_of(
+    answer: TokenAnswer, now: datetime, bearer: BearerKind, *, id_token: str, refresh_token: str | None
+) -> Tokens:
     """What is kept of a token answer; what it leaves out stays as it was (RFC 6749 section 6)."""
+    is_access_token = bearer == "access_token"
     return Tokens(
-        access_token=answer.access_token,
+        bearer=answer.access_token if is_access_token else id_token,
         issued_at=now,
-        expires_at=now + timedelta(seconds=answer.expires_in_s),
+        expires_at=now + timedelta(seconds=answer.expires_in_s) if is_access_token else expiry_of(id_token),
+        access_token=answer.access_token,
         refresh_token=answer.refresh_token or refresh_token,
         id_token=id_token,
     )
+
+
+def expiry_of(verified_id_token: str) -> datetime:
+    """When an ID token ends that was verified before it was kept."""
+    claims = jwt.decode(verified_id_token, options={"verify_signature": False})
+    return datetime.fromtimestamp(claims["exp"], UTC)
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,12 @@ class Refresher:
         except ProviderUnavailableError as error:
             self.events.refresh_failed(error.cause)
             raise
-        tokens = tokens_of(answer, self.clock.now(), id_token=id_token, refresh_token=refresh_token)
+        if answer.id_token is None and self.provider.bearer == "id_token":
+            # The old one stays as long as it lasts; asking again at each request would not bring a new one.
+            return await self._give_up(session, "no_new_id_token")
+        tokens = tokens_of(
+            answer, self.clock.now(), self.provider.bearer, id_token=id_token, refresh_token=refresh_token
+        )
         return await self._keep(session, lease, tokens)
 
     async def _keep(self, session: BrowserSession, lease: Lease, tokens: Tokens) -> BrowserSession:

@@ -40,6 +40,7 @@ class NewLogin:
 class Rest(msgspec.Struct, array_like=True):
     """The tokens that a proxied request does not need."""
 
+    access_token: str
     refresh_token: str | None
     id_token: str
 
@@ -111,12 +112,12 @@ class Sessions:
         return BrowserSession(session.cookie, replace(session.record, tokens=sealed))
 
     def bearer(self, session: BrowserSession) -> str | None:
-        """The access token; None when no key that we still have opens it."""
+        """What goes upstream; None when no key that we still have opens it."""
         opened = self.sealer.open(_BEARER, session.cookie, session.record.tokens.bearer)
         return None if opened is None else opened.decode()
 
     def rest(self, session: BrowserSession) -> Rest | None:
-        """Refresh token and ID token; None when no key that we still have opens them."""
+        """The tokens that stay here; None when no key that we still have opens them."""
         opened = self.sealer.open(_REST, session.cookie, session.record.tokens.rest)
         return None if opened is None else msgspec.msgpack.decode(opened, type=Rest)
 
@@ -140,9 +141,9 @@ class Sessions:
             self.live.close_all(key)
 
     def _sealed(self, cookie: str, tokens: Tokens) -> SealedTokens:
-        rest = msgspec.msgpack.encode(Rest(tokens.refresh_token, tokens.id_token))
+        rest = msgspec.msgpack.encode(Rest(tokens.access_token, tokens.refresh_token, tokens.id_token))
         return SealedTokens(
-            bearer=self.sealer.seal(_BEARER, cookie, tokens.access_token.encode()),
+            bearer=self.sealer.seal(_BEARER, cookie, tokens.bearer.encode()),
             bearer_refresh_at=refresh_time(tokens),
             bearer_expires_at=tokens.expires_at,
             rest=self.sealer.seal(_REST, cookie, rest),

@@ -10,6 +10,7 @@ OPEN = {
     "/session",
     "/logout",
     "/logout/{ticket}",
+    "/backchannel-logout",
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from bff.session.memory import MemorySessionStore
 from bff.session.record import SealedTokens, SessionKey, SessionOwner, SessionRecord
 from bff.session.store import SessionStore
 from common.clock import SystemClock
+from tests.bff.redis_stores import in_redis, in_redis_cluster, in_redis_over_tls, in_redis_with_sentinel
+from tests.fakes.redis_servers import RedisServers
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 KEY = SessionKey("k")
@@ -25,16 +28,24 @@ LONG, SHORT = timedelta(seconds=30), timedelta(milliseconds=60)
 
 
 @asynccontextmanager
-async def in_memory() -> AsyncIterator[SessionStore]:
+async def in_memory(_servers: RedisServers, _folder: Path) -> AsyncIterator[SessionStore]:
     yield MemorySessionStore(SystemClock())
 
 
-STORES: list[Callable[[], AbstractAsyncContextManager[SessionStore]]] = [in_memory]
+STORES: list[Callable[[RedisServers, Path], AbstractAsyncContextManager[SessionStore]]] = [
+    in_memory,
+    in_redis,
+    in_redis_over_tls,
+    in_redis_with_sentinel,
+    in_redis_cluster,
+]
 
 
 @pytest.fixture(params=STORES, ids=lambda opened: opened.__name__)
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[SessionStore]:
-    async with request.param() as opened:
+async def store(
+    request: pytest.FixtureRequest, redis_servers: RedisServers, tmp_path: Path
+) -> AsyncIterator[SessionStore]:
+    async with request.param(redis_servers, tmp_path) as opened:
         yield opened
 
 
@@ -174,6 +185,78 @@ async def test_of_many_one_deletes(store: SessionStore) -> None:
     assert deleted.count(True) == 1
 
 
+async def test_nothing_that_is_written_during_a_logout_survives_it(store: SessionStore) -> None:
+    for number in range(10):
+        key = SessionKey(f"k-{number}")
+        await store.create(a_record(key))
+        lease = await store.take_lease(key, "one", LONG)
+        assert lease is not None
+
+        await asyncio.gather(
+            store.save_tokens(lease, replace(TOKENS, bearer=b"late")),
+            store.mark_active(key, NOW + timedelta(minutes=1)),
+            store.delete(key),
+            store.save_user(key, {"sub": "alice"}),
+            store.take_lease(key, "two", LONG),
+        )
+
+        assert await store.load(key) is None
+        assert await store.load_hot([key]) == {}
+    assert await store.sessions_of(ALICE) == []
+
+
+async def test_each_lease_has_a_higher_fence_than_the_one_before(store: SessionStore) -> None:
+    await store.create(a_record())
+    fences = []
+
+    for number in range(5):
+        lease = await store.take_lease(KEY, f"holder-{number}", LONG)
+        assert lease is not None
+        fences.append(lease.fence)
+        if number % 2:
+            assert await store.save_tokens(lease, replace(TOKENS, bearer=bytes([number])))
+        else:
+            await store.release_lease(lease, was_answered=False)
+
+    assert fences == sorted(set(fences))
+
+
+async def test_a_saved_refresh_leaves_nothing_sent_behind(store: SessionStore) -> None:
+    await store.create(a_record())
+    lease = await store.take_lease(KEY, "one", LONG)
+    assert lease is not None
+    assert await store.mark_sent(lease)
+
+    await store.save_tokens(lease, replace(TOKENS, bearer=b"new"))
+
+    following = await store.take_lease(KEY, "two", LONG)
+    assert following is not None
+    assert not following.was_sent
+
+
+async def test_whoever_leaves_does_not_leave_an_answer_for_the_next(store: SessionStore) -> None:
+    """CVE-2023-28858: a cancelled question must not shift the answers of those who come after it."""
+    users = range(12)
+    for user in users:
+        await store.create(a_record(f"k-{user}", replace(ALICE, subject=f"user-{user}")))
+
+    async def look(user: int) -> bool:
+        key = SessionKey(f"k-{user}")
+        record, hot = await store.load(key), await store.load_hot([key])
+        return record is not None and record.owner.subject == f"user-{user}" and set(hot) == {key}
+
+    for turns in range(0, 48, 3):
+        looking = [asyncio.create_task(look(user)) for user in users]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in looking[::2]:
+            task.cancel()
+        found = await asyncio.gather(*looking, return_exceptions=True)
+
+        assert all(found[1::2])
+        assert {result for result in found[::2] if not isinstance(result, asyncio.CancelledError)} <= {True}
+
+
 async def test_the_idle_clock_never_moves_back(store: SessionStore) -> None:
     await store.create(a_record())
 
@@ -223,6 +306,15 @@ async def test_a_one_time_value_is_taken_once(store: SessionStore) -> None:
     taken = await asyncio.gather(*(store.take_once("n") for _ in range(10)))
 
     assert (taken.count(b"v"), taken.count(None)) == (1, 9)
+
+
+async def test_of_many_one_puts_a_one_time_value(store: SessionStore) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+
+    put = await asyncio.gather(*(store.put_once("n", b"%d" % number, soon) for number in range(10)))
+
+    assert put.count(True) == 1
+    assert await store.take_once("n") == b"%d" % put.index(True)
 
 
 async def test_a_one_time_value_expires(store: SessionStore) -> None:

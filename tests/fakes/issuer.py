@@ -3,55 +3,45 @@
 `authorize` plays the user's consent at the authorization endpoint; everything else is asked over HTTP.
 """
 
+import asyncio
 import base64
-import gzip
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import unquote_plus
 
 from aiohttp import hdrs, web
+from multidict import MultiMapping
 from yarl import URL
 
 from common.clock import Clock, SystemClock
 from common.randomness import SystemRandomness, token_urlsafe
+from tests.fakes.client_assertions import ClientAssertions
+from tests.fakes.oauth_parts import Grant, compressed_zeros, oauth_error, read_form
 from tests.fakes.tokens import SigningKey, b64url, compact
-
-if TYPE_CHECKING:
-    import asyncio
 
 ABSENT: Final = object()
 """As the value of a claim or header: leave it out of the token."""
 
 ACCESS_TOKEN_LIFETIME_S: Final = 300
+LOGOUT_TOKEN_LIFETIME_S: Final = 120
 
 UserinfoAnswer = Literal["honest", "array", "other_sub", "huge"]
-Endpoint = Literal["discovery", "jwks", "token", "userinfo", "revocation"]
-
-
-@dataclass
-class Grant:
-    """What a user agreed to; all refresh tokens that were ever made of it form one family."""
-
-    sub: str
-    scope: str
-    nonce: str | None
-    redirect_uri: str
-    code_challenge: str
-    is_revoked: bool = False
-    refresh_token: str = ""
+Endpoint = Literal["discovery", "jwks", "token", "userinfo", "revocation", "par", "introspection"]
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class FakeIssuer:
     """See the module. Attributes are either switches to set or records to look at.
 
     Switches: `broken(...)`, `metadata_overrides`, `jwks_overrides`, `id_token_overrides`,
-    `access_token_overrides`, `userinfo_answer`, `gives_refresh_tokens`, `token_gate` (token requests wait for
-    it when it is set).
-    Records: `url`, `discovery_fetches`, `jwks_fetches`, `token_requests`, `revoked`,
+    `access_token_overrides`, `userinfo_answer`, `gives_refresh_tokens`, `renews_id_tokens`,
+    `opaque_access_tokens`, `offers_par`, `introspection` (what it adds to an answer; None: not offered),
+    `assertions` (the client proves itself by `private_key_jwt`), `token_gate` (token requests wait for it
+    when it is set). What the metadata tells must be set before the agent starts.
+    Records: `url`, `discovery_fetches`, `jwks_fetches`, `token_requests`, `pushed_requests`, `revoked`,
     `tokens_given`.
     """
 
@@ -67,16 +57,25 @@ class FakeIssuer:
         self.access_token_overrides: dict[str, Any] = {}
         self.userinfo_answer: UserinfoAnswer = "honest"
         self.token_gate: asyncio.Event | None = None
+        self.token_delay_s = 0.0
+        self.expires_in_s = ACCESS_TOKEN_LIFETIME_S
         self.gives_refresh_tokens = True
+        self.renews_id_tokens = True
+        self.opaque_access_tokens = False
+        self.offers_par = False
+        self.introspection: dict[str, Any] | None = None
+        self.assertions: ClientAssertions | None = None
         self.discovery_fetches = 0
         self.jwks_fetches = 0
         self.token_requests: list[dict[str, str]] = []
+        self.pushed_requests: list[dict[str, str]] = []
         self.revoked: list[str] = []
         self.tokens_given: list[str] = []
         self.clock = clock
         self._randomness = SystemRandomness()
         self._key_numbers = itertools.count(2)
         self._broken: dict[str, bool | str] = {}
+        self._pushed: dict[str, Mapping[str, str]] = {}
         self._grants_by_code: dict[str, Grant] = {}
         self._grants_by_refresh_token: dict[str, Grant] = {}
         self._grants_by_access_token: dict[str, Grant] = {}
@@ -158,6 +157,22 @@ class FakeIssuer:
         }
         return self._signed("JWT", headers, usual | claims)
 
+    def logout_token(
+        self, sub: Any = "alice", /, *, headers: Mapping[str, Any] | None = None, **claims: Any
+    ) -> str:
+        """A logout token for the client; claims and headers as in `access_token`."""
+        now = self.now()
+        usual = {
+            "iss": self.url,
+            "sub": sub,
+            "aud": self.client_id,
+            "iat": now,
+            "exp": now + LOGOUT_TOKEN_LIFETIME_S,
+            "jti": token_urlsafe(self._randomness, 12),
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self._signed("logout+jwt", headers, usual | claims)
+
     def _signed(self, typ: str, headers: Mapping[str, Any] | None, claims: Mapping[str, Any]) -> str:
         header = {"alg": "ES256", "kid": self.key.kid, "typ": typ, **(headers or {})}
         return self.sign(_without_absent(header), _without_absent(claims))
@@ -166,10 +181,8 @@ class FakeIssuer:
 
     def authorize(self, url: str | URL, *, sub: str = "alice") -> dict[str, str]:
         """What the browser brings back to the redirect URI when `sub` signs in and agrees at this address."""
-        query = URL(url).query
         assert str(URL(url).with_query(None)) == f"{self.url}/authorize"
-        assert len(query) == len(set(query)), "RFC 6749 section 3.1: no parameter more than once"
-        assert query["client_id"] == self.client_id
+        query = self._requested(URL(url).query)
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         code = token_urlsafe(self._randomness)
@@ -182,6 +195,14 @@ class FakeIssuer:
         )
         return {"code": code, "state": query["state"], "iss": self.url}
 
+    def _requested(self, query: MultiMapping[str]) -> Mapping[str, str]:
+        """The authorization request: in the address, or pushed before, and then of use once."""
+        assert len(query) == len(set(query)), "RFC 6749 section 3.1: no parameter more than once"
+        assert query["client_id"] == self.client_id
+        if "request_uri" not in query:
+            return dict(query)
+        return self._pushed.pop(query["request_uri"])
+
     # The endpoints
 
     def _app(self) -> web.Application:
@@ -191,6 +212,8 @@ class FakeIssuer:
         app.router.add_post("/token", self._token)
         app.router.add_get("/userinfo", self._userinfo)
         app.router.add_post("/revoke", self._revoke)
+        app.router.add_post("/par", self._push)
+        app.router.add_post("/introspect", self._introspect)
         return app
 
     async def _discovery(self, _request: web.Request) -> web.Response:
@@ -205,6 +228,8 @@ class FakeIssuer:
             "revocation_endpoint": f"{self.url}/revoke",
             "end_session_endpoint": f"{self.url}/end-session",
             "device_authorization_endpoint": f"{self.url}/device",
+            "pushed_authorization_request_endpoint": f"{self.url}/par" if self.offers_par else ABSENT,
+            "introspection_endpoint": ABSENT if self.introspection is None else f"{self.url}/introspect",
             "jwks_uri": f"{self.url}/jwks",
             "scopes_supported": ["openid", "profile", "email", "offline_access"],
             "response_types_supported": ["code"],
@@ -223,21 +248,22 @@ class FakeIssuer:
         return web.json_response({"keys": [self.key.as_jwk()]} | self.jwks_overrides)
 
     async def _token(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        form = await read_form(request)
         self.token_requests.append(form)
         if self.token_gate is not None:
             await self.token_gate.wait()
+        await asyncio.sleep(self.token_delay_s)
         if (refusal := self._refusal_of("token")) is not None:
             return refusal
         if not self._knows_client(request, form):
-            return _oauth_error("invalid_client", status=401)
+            return oauth_error("invalid_client", status=401)
         match form.get("grant_type"):
             case "authorization_code":
                 return self._redeem(form)
             case "refresh_token":
                 return self._refresh(form.get("refresh_token", ""))
             case _:
-                return _oauth_error("unsupported_grant_type")
+                return oauth_error("unsupported_grant_type")
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal_of("userinfo")) is not None:
@@ -255,20 +281,46 @@ class FakeIssuer:
             case "other_sub":
                 return web.json_response({"sub": f"not-{grant.sub}"})
             case "huge":
-                return _compressed_zeros()
+                return compressed_zeros()
 
     async def _revoke(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        form = await read_form(request)
         if (refusal := self._refusal_of("revocation")) is not None:
             return refusal
         if not self._knows_client(request, form):
-            return _oauth_error("invalid_client", status=401)
+            return oauth_error("invalid_client", status=401)
         token = form.get("token", "")
         self.revoked.append(token)
         grant = self._grants_by_refresh_token.get(token) or self._grants_by_access_token.get(token)
         if grant is not None:
             grant.is_revoked = True
         return web.Response()
+
+    async def _push(self, request: web.Request) -> web.Response:
+        """RFC 9126: the client proves itself as at the token endpoint, and gets a name for its request."""
+        form = await read_form(request)
+        if (refusal := self._refusal_of("par")) is not None:
+            return refusal
+        if not self._knows_client(request, form):
+            return oauth_error("invalid_client", status=401)
+        if form.get("client_id") != self.client_id or "request_uri" in form:
+            return oauth_error("invalid_request")
+        self.pushed_requests.append(form)
+        request_uri = f"urn:ietf:params:oauth:request_uri:{token_urlsafe(self._randomness)}"
+        self._pushed[request_uri] = form
+        return web.json_response({"request_uri": request_uri, "expires_in": 60}, status=201)
+
+    async def _introspect(self, request: web.Request) -> web.Response:
+        form = await read_form(request)
+        if (refusal := self._refusal_of("introspection")) is not None:
+            return refusal
+        if not self._knows_client(request, form):
+            return oauth_error("invalid_client", status=401)
+        grant = self._grants_by_access_token.get(form.get("token", ""))
+        if grant is None or grant.is_revoked:
+            return web.json_response({"active": False})
+        answer = {"active": True, "sub": grant.sub, "scope": grant.scope, "client_id": self.client_id}
+        return web.json_response(answer | (self.introspection or {}))
 
     # Grants
 
@@ -280,20 +332,24 @@ class FakeIssuer:
             or grant.code_challenge != challenge
             or grant.redirect_uri != form.get("redirect_uri")
         ):
-            return _oauth_error("invalid_grant")
+            return oauth_error("invalid_grant")
         return self._tokens(grant, {} if grant.nonce is None else {"nonce": grant.nonce})
 
     def _refresh(self, refresh_token: str) -> web.Response:
         grant = self._grants_by_refresh_token.get(refresh_token)
         if grant is None or grant.is_revoked:
-            return _oauth_error("invalid_grant")
+            return oauth_error("invalid_grant")
         if grant.refresh_token != refresh_token:
             grant.is_revoked = True  # a rotated token came back: RFC 9700 section 2.2.2, the family dies
-            return _oauth_error("invalid_grant")
-        return self._tokens(grant, {})
+            return oauth_error("invalid_grant")
+        return self._tokens(grant, {}, has_id_token=self.renews_id_tokens)
 
-    def _tokens(self, grant: Grant, id_token_claims: dict[str, Any]) -> web.Response:
+    def _tokens(
+        self, grant: Grant, id_token_claims: dict[str, Any], *, has_id_token: bool = True
+    ) -> web.Response:
         access_token = self.access_token(grant.sub, **{"scope": grant.scope} | self.access_token_overrides)
+        if self.opaque_access_tokens:
+            access_token = token_urlsafe(self._randomness)
         at_hash = b64url(hashlib.sha256(access_token.encode()).digest()[:16])
         id_token_claims |= {"at_hash": at_hash} | self.id_token_overrides
         grant.refresh_token = token_urlsafe(self._randomness)
@@ -302,15 +358,20 @@ class FakeIssuer:
         answer = {
             "access_token": access_token,
             "token_type": "Bearer",
-            "expires_in": ACCESS_TOKEN_LIFETIME_S,
+            "expires_in": self.expires_in_s,
             "refresh_token": grant.refresh_token if self.gives_refresh_tokens else ABSENT,
             "scope": grant.scope,
-            "id_token": self.id_token(grant.sub, **id_token_claims),
+            "id_token": self.id_token(grant.sub, **id_token_claims) if has_id_token else ABSENT,
         }
-        self.tokens_given += [str(answer[name]) for name in ("access_token", "refresh_token", "id_token")]
-        return web.json_response(_without_absent(answer))
+        given = _without_absent(answer)
+        self.tokens_given += [
+            given[name] for name in ("access_token", "refresh_token", "id_token") if name in given
+        ]
+        return web.json_response(given)
 
     def _knows_client(self, request: web.Request, form: Mapping[str, str]) -> bool:
+        if self.assertions is not None:
+            return self.assertions.accept(form, client_id=self.client_id, audience=self.url, now=self.now())
         presented = (form.get("client_id"), form.get("client_secret"))
         if (header := request.headers.get(hdrs.AUTHORIZATION)) is not None:
             client_id, _, secret = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
@@ -322,7 +383,7 @@ class FakeIssuer:
             case False:
                 return None
             case str(error):
-                return _oauth_error(error)
+                return oauth_error(error)
             case _:
                 return web.Response(status=503, text="broken by a test")
 
@@ -333,14 +394,3 @@ def _profile(sub: str) -> dict[str, Any]:
 
 def _without_absent(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not ABSENT}
-
-
-def _oauth_error(error: str, *, status: int = 400) -> web.Response:
-    return web.json_response({"error": error}, status=status)
-
-
-def _compressed_zeros() -> web.Response:
-    body = gzip.compress(b"0" * 10_000_000)
-    return web.Response(
-        body=body, headers={hdrs.CONTENT_TYPE: "application/json", hdrs.CONTENT_ENCODING: "gzip"}
-    )
