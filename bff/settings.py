@@ -17,6 +17,7 @@ ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
 AudienceParam = Literal["none", "resource", "audience"]
 
 COOKIE_KEY_BYTES = 32
+_DEFAULT_PUBLIC_URL = "http://localhost:8080"
 
 log = structlog.get_logger(__name__)
 
@@ -90,8 +91,18 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     return settings, Secrets(client_secret, cookie_keys)
 
 
+def unsafe_settings(settings: Settings) -> list[str]:
+    """What starts all the same, and should be seen in the log at each start."""
+    found = []
+    if not settings.is_secure:
+        found.append("PUBLIC_URL is plain http: cookies go without Secure and the __Host- prefix.")
+    if settings.insecure_tls:
+        found.append("INSECURE_TLS: whoever is between us and the provider can be the provider.")
+    return found
+
+
 def _read(environment: Environment, *, has_secret: bool) -> Settings:
-    public_url = environment.origin("PUBLIC_URL", "http://localhost:8080")
+    public_url = environment.origin("PUBLIC_URL", _DEFAULT_PUBLIC_URL)
     prefix = _prefix(environment)
     client_id = environment.text("OIDC_CLIENT_ID")
     auth = environment.choice(
@@ -113,7 +124,7 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         device_client_id=environment.optional("OIDC_DEVICE_CLIENT_ID") or client_id,
         client_auth=cast("ClientAuth", auth),
         flow=cast("Flow", flow),
-        redirect_url=environment.url("REDIRECT_URL", f"{public_url}/login/end"),
+        redirect_url=environment.url("REDIRECT_URL", f"{public_url or _DEFAULT_PUBLIC_URL}/login/end"),
         scopes=environment.words("SCOPES", "openid profile email offline_access"),
         audience=environment.optional("OIDC_AUDIENCE"),
         audience_param=cast("AudienceParam", audience_param),
@@ -170,6 +181,19 @@ def _decoded_key(word: str) -> bytes:
 
 
 def _check_together(environment: Environment, settings: Settings, *, has_secret: bool) -> None:
+    _check_addresses(environment, settings)
+    _check_origins(environment, settings)
+    if settings.client_auth != "none" and not has_secret:
+        environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
+    if "openid" not in settings.scopes:
+        environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
+    if settings.audience_param != "none" and settings.audience is None:
+        environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
+    if settings.session_idle > settings.session_lifetime:
+        environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+
+
+def _check_addresses(environment: Environment, settings: Settings) -> None:
     public, redirect = settings.public_url, settings.redirect_url
     if public and not settings.is_secure and not is_loopback(public):
         environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
@@ -179,14 +203,15 @@ def _check_together(environment: Environment, settings: Settings, *, has_secret:
         environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
     if settings.provider.startswith("http:") and not is_loopback(settings.provider):
         environment.fault("OIDC_PROVIDER must be an https address: plain http is for this machine only.")
-    if settings.client_auth != "none" and not has_secret:
-        environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
-    if "openid" not in settings.scopes:
-        environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
-    if settings.audience_param != "none" and settings.audience is None:
-        environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
-    if settings.session_idle > settings.session_lifetime:
-        environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+    if settings.backend and settings.backend == public:
+        environment.fault("BACKEND is PUBLIC_URL itself: name the service that is behind this door.")
+
+
+def _check_origins(environment: Environment, settings: Settings) -> None:
+    if settings.is_secure and any(origin.startswith("http:") for origin in settings.origins):
+        environment.fault("ORIGINS has a plain http origin beside an https PUBLIC_URL: use https for all.")
+    if any("*" in origin for origin in settings.origins):
+        environment.fault("ORIGINS has a wildcard: write each origin out.")
 
 
 def _taken_prefixes(settings: Settings) -> list[list[str]]:

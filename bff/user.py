@@ -12,7 +12,7 @@ from aiohttp_session import get_session
 from bff.access import not_signed_in
 from bff.login.provider import Provider, ProviderUnavailableError
 from bff.login.start import provider_problem
-from bff.session.refresh import Refresher, SessionEndedError
+from bff.session.refresh import NoRefreshTokenError, Refresher, SessionEndedError
 from bff.session.sessions import BrowserSession, Sessions
 from bff.session.storage import CURRENT_SESSION, SessionStorage
 from bff.settings import Settings
@@ -20,7 +20,7 @@ from common.clock import Clock
 from common.http import Json
 from common.issuer import IssuerUnavailableError
 from common.jwt import InvalidTokenError, verify_access_token
-from common.problems import ProblemError
+from common.problems import ProblemCode, ProblemError
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class UserHandlers:
         """Refresh now, whether it is due or not."""
         try:
             await self.refresher.refresh(request[CURRENT_SESSION])
+        except NoRefreshTokenError as error:
+            detail = "The provider gave this session no refresh token: it ends with its access token."
+            raise ProblemError(ProblemCode.REFRESH_NOT_POSSIBLE, detail) from error
         except (SessionEndedError, ProviderUnavailableError) as error:
             raise _problem(error) from error
         return web.Response(status=204)

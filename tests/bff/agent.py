@@ -86,7 +86,8 @@ async def run_agent(issuer: FakeIssuer | None = None, **settings: str) -> AsyncI
     """An agent with these settings beyond the needed ones; `issuer` when a test brings its own."""
     async with AsyncExitStack() as stack:
         clock = FakeClock()
-        issuer = issuer or await stack.enter_async_context(FakeIssuer.start(clock=clock))
+        if issuer is None:
+            issuer = await stack.enter_async_context(FakeIssuer.start(clock=clock))
         backend = await stack.enter_async_context(run_backend())
         listening = _listening_socket()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -22,9 +22,10 @@ def store(request: pytest.FixtureRequest) -> SessionStore:
     return made
 
 
-def a_record(key: str = "k", **changes: datetime) -> SessionRecord:
-    record = SessionRecord(SessionKey(key), {"sub": "alice"}, TOKENS, NOW, NOW + timedelta(hours=12), NOW)
-    return replace(record, **changes)
+def a_record(
+    key: str = "k", expires_at: datetime = NOW + timedelta(hours=12), active_at: datetime = NOW
+) -> SessionRecord:
+    return SessionRecord(SessionKey(key), {"sub": "alice"}, TOKENS, NOW, expires_at, active_at)
 
 
 async def test_what_was_created_is_loaded(store: SessionStore) -> None:
