@@ -38,8 +38,14 @@ class ProblemAnswers:
 
     def __call__(self, request: web.Request, problem: ProblemError) -> web.Response:
         if is_for_a_person(request):
-            return _page(request, problem, f"{self.prefix}/login/start")
+            return _page(request, problem, self._login(request))
         return problem_json(request, problem)
+
+    def _login(self, request: web.Request) -> str:
+        """The same login once more where it was just tried, with its return address."""
+        start = f"{self.prefix}/login/start"
+        query = request.rel_url.raw_query_string
+        return f"{start}?{query}" if request.path == start and query else start
 
 
 def _page(request: web.Request, problem: ProblemError, login: str) -> web.Response:
@@ -47,7 +53,7 @@ def _page(request: web.Request, problem: ProblemError, login: str) -> web.Respon
     text = _PAGE.format(
         title=html.escape(problem.title),
         detail=html.escape(problem.detail),
-        link=login if is_login else "/",
+        link=html.escape(login) if is_login else "/",
         label="Try again" if is_login else "Back to the start",
         request_id=html.escape(str(request.get(REQUEST_ID))),
     )

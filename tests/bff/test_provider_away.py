@@ -14,7 +14,7 @@ from tests.fakes.waiting import until
 
 
 async def ready(agent: Agent) -> tuple[int, dict[str, Any]]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.get(f"{agent.private_url}/readyz")
     return answer.status_code, answer.json()["faults"]
 
@@ -116,19 +116,27 @@ async def test_without_a_failure_address_it_is_a_503_page(agent: Agent) -> None:
     assert 'href="/login/start"' in answer.text
 
 
-async def test_an_agent_that_was_restarted_while_the_provider_is_away_says_so_at_the_callback() -> None:
+async def test_an_agent_that_was_restarted_while_the_provider_is_away_takes_the_callback_later() -> None:
     key = "A" * 42 + "8="
     async with FakeIssuer.start() as issuer:
         async with run_agent(issuer, COOKIE_KEY=key) as agent:
             browser = await agent.browser()
-            callback = issuer.authorize(await browser.start_login(FAILURE))
+            with_failure = issuer.authorize(await browser.start_login(FAILURE))
+            without = issuer.authorize(await browser.start_login("?redirect=/devices"))
             cookies = dict(browser.client.cookies)
         issuer.broken(discovery=True)
-        async with run_agent(issuer, COOKIE_KEY=key) as restarted:
+        async with run_agent(issuer, COOKIE_KEY=key, PUBLIC_URL=agent.url) as restarted:
             browser = await restarted.browser(**cookies)
-            answer = await browser.come_back(callback)
+            told_to_the_app = await browser.come_back(with_failure)
+            told_to_the_person = await browser.come_back(without)
+            issuer.broken(discovery=False)
+            restarted.clock.advance(seconds=2)
+            reloaded = await browser.come_back(without)
 
-    assert answer.headers["Location"] == "/failed?error=provider_unavailable"
+            assert told_to_the_app.headers["Location"] == "/failed?error=provider_unavailable"
+            assert told_to_the_person.status_code == 503
+            assert reloaded.headers["Location"] == "/devices"
+            assert await is_signed_in(browser)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 `authorize` plays the user's consent at the authorization endpoint; everything else is asked over HTTP.
 """
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -10,7 +11,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import unquote_plus
 
 from aiohttp import hdrs, web
@@ -19,9 +20,6 @@ from yarl import URL
 from common.clock import Clock, SystemClock
 from common.randomness import SystemRandomness, token_urlsafe
 from tests.fakes.tokens import SigningKey, b64url, compact
-
-if TYPE_CHECKING:
-    import asyncio
 
 ABSENT: Final = object()
 """As the value of a claim or header: leave it out of the token."""
