@@ -1,12 +1,16 @@
 """`python -m bff`: the agent as a process."""
 
+import structlog
+
 from bff.app import build_app, build_private_app, open_parts
-from bff.settings import read_settings
+from bff.settings import read_settings, unsafe_settings
 from common.clock import SystemClock
 from common.env import read_environment
 from common.logs import configure_logs
 from common.randomness import SystemRandomness
 from common.serve import Listener, run_server, serve_until_stopped
+
+log = structlog.get_logger(__name__)
 
 
 async def main() -> None:
@@ -14,6 +18,8 @@ async def main() -> None:
     configure_logs(debug=False)
     settings, secrets = read_settings(read_environment(), randomness)
     configure_logs(debug=settings.debug)
+    for sentence in unsafe_settings(settings):
+        log.warning("unsafe_setting", what=sentence)
     async with open_parts(settings, secrets, clock, randomness) as parts:
         await serve_until_stopped(
             [

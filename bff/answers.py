@@ -1,6 +1,7 @@
 """Who reads the answer: a script that wants JSON, or a person in front of a page. Decided here alone."""
 
 import html
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
@@ -29,15 +30,30 @@ def is_for_a_person(request: web.Request) -> bool:
     return not wants_json(request) and "text/html" in request.headers.get("Accept", "")
 
 
-def problem_answer(request: web.Request, problem: ProblemError) -> web.Response:
+@dataclass(frozen=True)
+class ProblemAnswers:
     """A small page for a person, the RFC 9457 body for everybody else."""
-    if not is_for_a_person(request):
+
+    prefix: str
+
+    def __call__(self, request: web.Request, problem: ProblemError) -> web.Response:
+        if is_for_a_person(request):
+            return _page(request, problem, self._login(request))
         return problem_json(request, problem)
+
+    def _login(self, request: web.Request) -> str:
+        """The same login once more where it was just tried, with its return address."""
+        start = f"{self.prefix}/login/start"
+        query = request.rel_url.raw_query_string
+        return f"{start}?{query}" if request.path == start and query else start
+
+
+def _page(request: web.Request, problem: ProblemError, login: str) -> web.Response:
     is_login = problem.code in {ProblemCode.LOGIN_FAILED, ProblemCode.PROVIDER_UNAVAILABLE}
     text = _PAGE.format(
         title=html.escape(problem.title),
         detail=html.escape(problem.detail),
-        link="/login/start" if is_login else "/",
+        link=html.escape(login) if is_login else "/",
         label="Try again" if is_login else "Back to the start",
         request_id=html.escape(str(request.get(REQUEST_ID))),
     )

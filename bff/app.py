@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 from aiohttp import web
@@ -11,7 +11,7 @@ from aiohttp_session import session_middleware
 from prometheus_client import CollectorRegistry
 
 from bff.access import Access, AccessGuard
-from bff.answers import problem_answer
+from bff.answers import ProblemAnswers
 from bff.cors import Cors, add_cors_headers
 from bff.csrf import CsrfRules
 from bff.device.start import DeviceStart
@@ -163,12 +163,10 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     )
     app = web.Application(
         middlewares=[
-            request_log.middleware(),  # outermost: every answer has an id and one line
-            Cors(
-                settings.origins
-            ).middleware(),  # preflights carry no cookie, so before anything looks for one
+            request_log.middleware(),  # outermost: every answer of ours has an id and one line
+            Cors(settings.origins).middleware(),  # preflights carry no cookie: before anything looks for one
             no_caching,  # also for refusals, so above the next
-            problem_middleware(problem_answer),  # above the session: refusals set no cookie
+            problem_middleware(ProblemAnswers(settings.prefix)),  # above the session: refusals set no cookie
             answer_store_faults,  # above the session as well: it asks the store, before and after the handler
             session_middleware(browser.storage),
         ],
@@ -198,8 +196,9 @@ def routes_of(settings: Settings, parts: Parts, browser: BrowserSide) -> list[Ro
             routes += web_routes(mount, handlers, proxy)
     if settings.has_device_mode:
         start = DeviceStart(settings, parts.issuer, parts.clock)
+        without_cookies = replace(forwarder, is_our_cookie=lambda _: True)
         for mount in [DEVICE_MOUNT] if settings.has_web_mode else mounts:
-            routes += device_routes(mount, start, DeviceProxy(forwarder, mount))
+            routes += device_routes(mount, start, DeviceProxy(without_cookies, mount))
     return routes
 
 

@@ -27,6 +27,7 @@ AudienceParam = Literal["none", "resource", "audience"]
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 COOKIE_KEY_BYTES = 32
+_DEFAULT_PUBLIC_URL = "http://localhost:8080"
 
 log = structlog.get_logger(__name__)
 
@@ -109,8 +110,18 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     return settings, Secrets(client_secret, client_key, cookie_keys, session_store)
 
 
+def unsafe_settings(settings: Settings) -> list[str]:
+    """What starts all the same, and should be seen in the log at each start."""
+    found = []
+    if not settings.is_secure:
+        found.append("PUBLIC_URL is plain http: cookies go without Secure and the __Host- prefix.")
+    if settings.insecure_tls:
+        found.append("INSECURE_TLS: whoever is between us and the provider can be the provider.")
+    return found
+
+
 def _read(environment: Environment, *, has_secret: bool) -> Settings:
-    public_url = environment.origin("PUBLIC_URL", "http://localhost:8080")
+    public_url = environment.origin("PUBLIC_URL", _DEFAULT_PUBLIC_URL)
     prefix = _prefix(environment)
     client_id = environment.text("OIDC_CLIENT_ID")
     auth = environment.choice(
@@ -131,7 +142,7 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         device_client_id=environment.optional("OIDC_DEVICE_CLIENT_ID") or client_id,
         client_auth=cast("ClientAuth", auth),
         flow=cast("Flow", flow),
-        redirect_url=environment.url("REDIRECT_URL", f"{public_url}/login/end"),
+        redirect_url=environment.url("REDIRECT_URL", f"{public_url or _DEFAULT_PUBLIC_URL}/login/end"),
         scopes=environment.words("SCOPES", "openid profile email offline_access"),
         audience=environment.optional("OIDC_AUDIENCE"),
         audience_param=cast("AudienceParam", audience_param),
@@ -222,6 +233,21 @@ def _client_key(environment: Environment) -> PrivateKey | None:
 
 
 def _check_together(environment: Environment, settings: Settings, *, has_secret: bool, has_key: bool) -> None:
+    _check_addresses(environment, settings)
+    _check_origins(environment, settings)
+    if settings.client_auth == "private_key_jwt" and not has_key:
+        environment.fault("OIDC_CLIENT_KEY is not set: OIDC_CLIENT_AUTH=private_key_jwt needs it.")
+    if settings.client_auth.startswith("client_secret") and not has_secret:
+        environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
+    if "openid" not in settings.scopes:
+        environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
+    if settings.audience_param != "none" and settings.audience is None:
+        environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
+    if settings.session_idle > settings.session_lifetime:
+        environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+
+
+def _check_addresses(environment: Environment, settings: Settings) -> None:
     public, redirect = settings.public_url, settings.redirect_url
     if public and not settings.is_secure and not is_loopback(public):
         environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
@@ -231,21 +257,22 @@ def _check_together(environment: Environment, settings: Settings, *, has_secret:
         environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
     if settings.provider.startswith("http:") and not is_loopback(settings.provider):
         environment.fault("OIDC_PROVIDER must be an https address: plain http is for this machine only.")
-    if settings.client_auth == "private_key_jwt" and not has_key:
-        environment.fault("OIDC_CLIENT_KEY is not set: OIDC_CLIENT_AUTH=private_key_jwt needs it.")
-    if settings.client_auth.startswith("client_secret") and not has_secret:
-        environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
-    if "openid" not in settings.scopes:
-        environment.fault("SCOPES must hold openid: without it there is no ID token to sign anyone in.")
-    if settings.audience_param != "none" and settings.audience is None:
-        environment.fault("OIDC_AUDIENCE is not set: OIDC_AUDIENCE_PARAM says to ask for it.")
+    if settings.backend and settings.backend == public:
+        environment.fault("BACKEND is PUBLIC_URL itself: name the service that is behind this door.")
+
+
+def _check_origins(environment: Environment, settings: Settings) -> None:
     for origin in sorted(settings.origins):
-        if origin and public and not is_same_site(origin, public):
+        if "*" in origin:
+            environment.fault("ORIGINS has a wildcard: write each origin out.")
+        elif settings.is_secure and origin.startswith("http:"):
             environment.fault(
-                f"ORIGINS has {origin!r}, which is another site than PUBLIC_URL: its pages never get the cookie."
+                "ORIGINS has plain http beside an https PUBLIC_URL: use https for all."
             )
-    if settings.session_idle > settings.session_lifetime:
-        environment.fault("SESSION_IDLE is longer than SESSION_LIFETIME: make it shorter.")
+        elif settings.public_url and origin and not is_same_site(origin, settings.public_url):
+            environment.fault(
+                f"ORIGINS has {origin!r}, another site than PUBLIC_URL: its pages would never get the cookie."
+            )
 
 
 def _taken_prefixes(settings: Settings) -> list[list[str]]:

@@ -13,7 +13,7 @@ from aiohttp_session import get_session
 from bff.access import not_signed_in
 from bff.login.provider import Provider, ProviderUnavailableError
 from bff.login.start import provider_problem
-from bff.session.refresh import Refresher, SessionEndedError
+from bff.session.refresh import NoRefreshTokenError, Refresher, SessionEndedError
 from bff.session.sessions import BrowserSession, Sessions
 from bff.session.storage import CURRENT_SESSION, SessionStorage
 from bff.settings import Settings
@@ -21,7 +21,7 @@ from common.clock import Clock
 from common.http import Json
 from common.issuer import IssuerUnavailableError
 from common.jwt import InvalidTokenError, verify_access_token
-from common.problems import ProblemError
+from common.problems import ProblemCode, ProblemError
 
 ClaimsSource: TypeAlias = Literal["access_token", "introspection", "id_token"]
 
@@ -57,7 +57,8 @@ class AccessTokenClaims:
         """Whether they are of a token for our API or this client; introspection need not name an audience."""
         audiences = claims.get("aud") or []
         named = audiences if isinstance(audiences, list) else [audiences]
-        return not named or self.settings.audience in named or self.settings.client_id in named
+        ours = (self.settings.client_id, self.settings.audience or self.settings.client_id)
+        return not named or any(audience in ours for audience in named)
 
     async def _introspected(self, token: str) -> Mapping[str, Json] | None:
         try:
@@ -107,6 +108,9 @@ class UserHandlers:
         """Refresh now, whether it is due or not."""
         try:
             await self.refresher.refresh(request[CURRENT_SESSION])
+        except NoRefreshTokenError as error:
+            detail = "The provider gave this session no refresh token: it ends with its access token."
+            raise ProblemError(ProblemCode.REFRESH_NOT_POSSIBLE, detail) from error
         except (SessionEndedError, ProviderUnavailableError) as error:
             raise _problem(error) from error
         return web.Response(status=204)

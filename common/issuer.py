@@ -71,13 +71,17 @@ class Issuer:
         if key is None and (self._keys.is_being_fetched() or self._may_look_for_unknown_key()):
             await self._keys.fetch()
             key = _find_key(await self._keys.value(), key_id, algorithm)
+        if key is None and self._keys.failure is not None:
+            # Nobody can say whether the key exists: a good token must not be refused for that.
+            raise IssuerUnavailableError(self._keys.failure)
         if key is None:
             raise UnknownKeyError
         return key
 
     def inside(self, endpoint: str) -> str:
         """The address at which a server reaches an endpoint: below the back channel, where there is one."""
-        if self._backchannel is None or URL(endpoint).origin() != URL(self.url).origin():
+        # As text, in which a default port that is spelled out makes no difference.
+        if self._backchannel is None or str(URL(endpoint).origin()) != str(URL(self.url).origin()):
             return endpoint
         published, inner = self.url.rstrip("/"), self._backchannel.rstrip("/")
         if endpoint.startswith(published + "/"):
@@ -98,7 +102,9 @@ class Issuer:
 
     def _may_look_for_unknown_key(self) -> bool:
         now, last = self._clock.monotonic(), self._looked_for_unknown_key_at
-        if last is not None and now - last < UNKNOWN_KEY_COOL_DOWN.total_seconds():
+        # A look that failed is repeated sooner, but not by every made-up token.
+        pause = UNKNOWN_KEY_COOL_DOWN if self._keys.failure is None else FAILURE_COOL_DOWN
+        if last is not None and now - last < pause.total_seconds():
             return False
         self._looked_for_unknown_key_at = now
         return True

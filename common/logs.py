@@ -9,7 +9,15 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 # These write addresses with their query strings, or what a client sent, at the level of information.
-_TALKATIVE_LIBRARIES = ("httpx", "httpcore", "aiohttp.access", "alembic", "sqlalchemy.engine", "asyncio")
+_TALKATIVE_LIBRARIES = (
+    "httpx",
+    "httpcore",
+    "aiohttp.access",
+    "aiohttp.internal",
+    "alembic",
+    "sqlalchemy.engine",
+    "asyncio",
+)
 
 
 def configure_logs(*, debug: bool) -> None:

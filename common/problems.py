@@ -34,6 +34,8 @@ class ProblemCode(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TOO_LARGE = "request_too_large"
+    REFRESH_NOT_POSSIBLE = "refresh_not_possible"
+    TOO_MANY_REQUESTS = "too_many_requests"
     INTERNAL_ERROR = "internal_error"
     UPGRADE_NOT_SUPPORTED = "upgrade_not_supported"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -54,6 +56,8 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.NOT_FOUND: (HTTPStatus.NOT_FOUND, "There is nothing at this address"),
     ProblemCode.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed here"),
     ProblemCode.REQUEST_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too large"),
+    ProblemCode.REFRESH_NOT_POSSIBLE: (HTTPStatus.CONFLICT, "The access token cannot be refreshed"),
+    ProblemCode.TOO_MANY_REQUESTS: (HTTPStatus.TOO_MANY_REQUESTS, "There are too many requests at once"),
     ProblemCode.INTERNAL_ERROR: (HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
     ProblemCode.UPGRADE_NOT_SUPPORTED: (HTTPStatus.NOT_IMPLEMENTED, "Protocol upgrades are not supported"),
     ProblemCode.UPSTREAM_UNAVAILABLE: (HTTPStatus.BAD_GATEWAY, "The service behind this door is away"),

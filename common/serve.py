@@ -57,11 +57,13 @@ def make_runner(
         # Bodies are passed on as they come, and nobody makes megabytes here out of kilobytes.
         auto_decompress=False,
         max_field_size=LONGEST_HEADER_BYTES,
+        # Longer than the proxy in front keeps its connections (30 s in our Caddyfile): it closes first.
+        keepalive_timeout=75,
     )
 
 
 class _Handler(web.RequestHandler):
-    """aiohttp answers a request that it cannot parse by quoting it.
+    """aiohttp answers a request that it cannot parse by quoting it, and logs that with the parser's frames.
 
     A script that made the cookie header too long would so read the cookie that is hidden from it.
     """
@@ -75,8 +77,12 @@ class _Handler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        told = None if message is None else "The request cannot be understood."
-        return super().handle_error(request, status, exc, told)
+        if message is None:
+            return super().handle_error(request, status, exc, message)
+        log.info("unreadable_request", status=status, error=type(exc).__name__)
+        response = web.Response(status=status, text="The request cannot be understood.")
+        response.force_close()
+        return response
 
 
 class _Server(web.Server):
@@ -103,9 +109,11 @@ async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
     site = web.TCPSite(runner, listener.address.host, listener.address.port)
     try:
         await site.start()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         host, port = listener.address.host, listener.address.port
-        reason = os.strerror(error.errno) if error.errno else "it cannot be bound"
+        # The resolver's errors have negative numbers, and a name that cannot be one has none.
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number is not None and number > 0 else "there is no such host"
         raise SettingsError(
             [f"The {listener.name} listener {host}:{port}: {reason}. Free it or set another address."]
         ) from error

@@ -9,15 +9,17 @@ import structlog
 T = TypeVar("T")
 
 LONGEST_PAUSE_S = 30.0
+LONGEST_FINISH_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
 class Tasks:
-    """The owner of all tasks of a server. `close` cancels what still runs and waits for it."""
+    """The owner of all tasks of a server. `close` lets detached work finish and cancels the rest."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
+        self._detached: set[asyncio.Task[object]] = set()
 
     def start(self, name: str, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Run `work` once, for somebody who awaits the task and handles its error."""
@@ -27,14 +29,18 @@ class Tasks:
         return task
 
     def detach(self, name: str, work: Coroutine[object, object, object]) -> None:
-        """Run `work` once with nobody waiting: its error is logged."""
-        self.start(name, work).add_done_callback(_log_failure)
+        """Run `work` once with nobody waiting: its error is logged, and a shutdown waits for it a while."""
+        task = self.start(name, work)
+        task.add_done_callback(_log_failure)
+        self._detached.add(task)
 
     def keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` until shutdown; when it fails it is logged and started again, with growing pauses."""
-        self.detach(name, _restart_forever(name, work))
+        self.start(name, _restart_forever(name, work)).add_done_callback(_log_failure)
 
-    async def close(self) -> None:
+    async def close(self, finish_s: float = LONGEST_FINISH_S) -> None:
+        if self._detached:
+            await asyncio.wait(self._detached, timeout=finish_s)
         while self._running:
             tasks = list(self._running)
             for task in tasks:
@@ -44,6 +50,7 @@ class Tasks:
 
     def _forget(self, task: asyncio.Task[T]) -> None:
         self._running.discard(task)
+        self._detached.discard(task)
         if not task.cancelled():
             # Looked at here, since all who waited may have been cancelled meanwhile.
             task.exception()

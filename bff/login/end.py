@@ -50,6 +50,10 @@ class LoginRefusedError(Exception):
         self.shown = shown
 
 
+class ReplayedError(Exception):
+    """This login was already finished, or is being finished, by another callback of the same browser."""
+
+
 @dataclass(frozen=True, repr=False)
 class Callback:
     """The parameters of the callback, each given at most once."""
@@ -76,14 +80,14 @@ class LoginEnd:
         transaction = self.cookies.find(request, callback.state)
         if transaction is None:
             return await self._without_transaction(request, callback)
-        if not await self._is_first_use(callback.state):
-            return await self._again(request, transaction, "replayed")
         try:
             response = await self._sign_in(request, callback, transaction)
         except LoginRefusedError as refusal:
             response = self._refused(transaction, refusal)
         except GrantRefusedError:
             response = await self._again(request, transaction, "code_refused")
+        except ReplayedError:
+            return await self._again(request, transaction, "replayed")
         self.cookies.drop(request, response, callback.state)
         return response
 
@@ -92,6 +96,7 @@ class LoginEnd:
     ) -> web.Response:
         try:
             code = await self._checked_code(callback)
+            await self._spend(callback.state)
             answer = await self.provider.redeem(code, transaction.verifier)
             claims = await self._verified(answer, transaction)
             user = user_of({**await missing_claims(self.provider, claims, answer.access_token), **claims})
@@ -152,10 +157,11 @@ class LoginEnd:
             label=request.headers.get("User-Agent", "")[:_LONGEST_LABEL],
         )
 
-    async def _is_first_use(self, state: str) -> bool:
+    async def _spend(self, state: str) -> None:
         """Two callbacks at once with one code would make the provider revoke what it gave for it."""
         expires_at = self.clock.now() + LIFETIME
-        return await self.sessions.store.put_once("login-state:" + state_id(state), b"", expires_at)
+        if not await self.sessions.store.put_once("login-state:" + state_id(state), b"", expires_at):
+            raise ReplayedError
 
     async def _without_transaction(self, request: web.Request, callback: Callback) -> web.Response:
         """A late, replayed or foreign callback: nothing is redeemed, whoever brought it."""

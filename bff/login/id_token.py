@@ -35,7 +35,7 @@ async def verify_id_token(
 def check_nonce(claims: Claims, nonce: str) -> None:
     """Without this, an ID token that was issued for another login could be replayed into this one."""
     found = claims.get("nonce")
-    if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
+    if not isinstance(found, str) or not hmac.compare_digest(_bytes(found), nonce.encode()):
         raise InvalidTokenError("nonce")
 
 
@@ -70,5 +70,10 @@ def _check_access_token_hash(claims: Claims, access_token: str, algorithm: str) 
     if expected is None:
         return
     found = create_half_hash(access_token, algorithm)
-    if not isinstance(expected, str) or found is None or not hmac.compare_digest(found, expected.encode()):
+    if not isinstance(expected, str) or found is None or not hmac.compare_digest(found, _bytes(expected)):
         raise InvalidTokenError("at_hash")
+
+
+def _bytes(claim: str) -> bytes:
+    # JSON can hold half a surrogate pair, which is no UTF-8: unequal, and not an error of ours.
+    return claim.encode(errors="surrogatepass")

@@ -12,7 +12,7 @@ _LONGEST = 1024
 # Printable ASCII but for the backslash, which browsers read as a slash, and the quotes and brackets that
 # no valid address holds.
 _PLAIN = re.compile(r"[!#-;=?-\[\]^_a-z{|}~]+")
-_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def allowed_return(address: str, origins: Collection[str]) -> str | None:
@@ -38,4 +38,4 @@ def _is_local(path_and_more: str) -> bool:
     path = re.split(r"[?#]", path_and_more, maxsplit=1)[0]
     # Some servers and apps decode once more before they redirect: `/%2fevil.com`, `/%09/evil.com`.
     decoded = unquote(unquote(path))
-    return not decoded.startswith("//") and not _CONTROL.search(decoded)
+    return "//" not in decoded and not _CONTROL.search(decoded)

@@ -20,7 +20,7 @@ from common.randomness import Randomness
 _PASSED_ON: Mapping[str, re.Pattern[str]] = {
     "prompt": re.compile(r"(none|login|consent|select_account)( (login|consent|select_account)){0,2}"),
     "login_hint": re.compile(r"[ -~]{1,256}"),
-    "acr_values": re.compile(r"[!-~]{1,128}( [!-~]{1,128}){0,9}"),
+    "acr_values": re.compile(r"(?=.{1,256}\Z)[!-~]+( [!-~]+)*"),
     "max_age": re.compile(r"[0-9]{1,9}"),
     "ui_locales": re.compile(r"[A-Za-z0-9-]{1,35}( [A-Za-z0-9-]{1,35}){0,9}"),
 }

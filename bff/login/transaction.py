@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ MOST_AT_ONCE = 5
 
 _PURPOSE = "login-transaction"
 _RESTARTED = "r."
+_STATE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class LoginTransaction(msgspec.Struct, frozen=True, array_like=True):
@@ -117,7 +119,13 @@ class TransactionCookies:
         self._drop_cookie(response, self._name(state))
 
     def is_ours(self, cookie_name: str) -> bool:
+        """Whether the name could be one of ours. Only `is_one` names can be set and dropped."""
         return cookie_name.startswith(self.name_prefix)
+
+    def is_one(self, cookie_name: str) -> bool:
+        """Whether the name is exactly of our form: others, planted, may not even be valid names."""
+        state_part = cookie_name.removeprefix(self.name_prefix)
+        return self.is_ours(cookie_name) and _STATE_ID.fullmatch(state_part) is not None
 
     @property
     def name_prefix(self) -> str:
@@ -132,7 +140,7 @@ class TransactionCookies:
     def _drop_too_many(self, request: web.Request, response: web.StreamResponse, *, keep: int) -> None:
         """Drop unreadable cookies and the oldest ones beyond `keep`."""
         found = {
-            name: self._open(name, value) for name, value in request.cookies.items() if self.is_ours(name)
+            name: self._open(name, value) for name, value in request.cookies.items() if self.is_one(name)
         }
         usable = sorted((t.started_at, name) for name, t in found.items() if t is not None)
         oldest = [name for _, name in usable[: max(0, len(usable) - keep)]]

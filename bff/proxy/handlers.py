@@ -32,7 +32,7 @@ class WebProxy:
 
 @dataclass(frozen=True)
 class DeviceProxy:
-    """The caller's own bearer, passed through unread."""
+    """The caller's own bearer, passed through unread, and no cookie."""
 
     forwarder: Forwarder
     mount: str

@@ -9,8 +9,11 @@ _PLAIN = re.compile(r"/[!-\[\]-~]*")
 _DISGUISED = re.compile(r"%(2f|5c|[01][0-9a-f]|7f)|%(?![0-9a-f]{2})", re.IGNORECASE)
 
 
-def refusal_of(raw_target: str) -> str | None:
+def refusal_of(raw_target: str, mount: str) -> str | None:
     """Why a request target (path and query as received) is not forwarded; None when it is.
+
+    `mount` is what the route stands under. The router has matched decoded characters; what is forwarded
+    must begin so as it was received.
 
     Without this, `/api/..%2fadmin` would pass the rules of `/api/` here and be served as `/admin` behind us.
     """
@@ -19,6 +22,8 @@ def refusal_of(raw_target: str) -> str | None:
         return "odd_characters"
     if _DISGUISED.search(path):
         return "disguised_characters"
+    if not path.startswith(f"{mount}/api/"):
+        return "disguised_prefix"
     if "//" in path:
         return "empty_segment"
     # `%2e%2e` is one of the spellings of `..`, and `..;x` is read as `..` by servers with path parameters.

@@ -52,10 +52,10 @@ class SessionListing:
 
     async def _is_admin(self, request: web.Request) -> bool:
         source, claims = await self.claims.of(request)
-        # An ID token says who somebody is, never what they may do. And a scope counts for the API that it was
-        # given for: another one may use the same word for something else.
-        is_for_us = self.claims.is_for_us(claims)
-        return source != "id_token" and is_for_us and self.admin_scope in _scopes(claims)
+        # An ID token says who somebody is, never what they may do. A scope for another API may be the same
+        # word for something else.
+        is_grant = source != "id_token" and self.claims.is_for_us(claims)
+        return is_grant and self.admin_scope in _scopes(claims)
 
     async def _live(self, owner: SessionOwner) -> list[SessionRecord]:
         now = self.clock.now()

@@ -8,6 +8,13 @@ from bff.session.record import SessionKey
 Close = Callable[[], None]
 
 
+MOST_PER_SESSION = 100
+
+
+class TooManyConnectionsError(Exception):
+    """The session holds as much open as one session may: others need what is left."""
+
+
 class LiveConnections:
     """Streams and sockets of this process, by session. Other processes hear of an end in their own way."""
 
@@ -16,8 +23,13 @@ class LiveConnections:
 
     @contextmanager
     def held(self, key: SessionKey, close: Close) -> Iterator[None]:
-        """Registered while the block runs; `close` must be quick, must not raise, may come at any time."""
+        """Registered while the block runs; `close` must be quick, must not raise, may come at any time.
+
+        Raises `TooManyConnectionsError`.
+        """
         closers = self._open.setdefault(key, set())
+        if len(closers) >= MOST_PER_SESSION:
+            raise TooManyConnectionsError
         closers.add(close)
         try:
             yield

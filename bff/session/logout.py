@@ -50,6 +50,11 @@ class Logout:
     async def get(self, request: web.Request) -> web.Response:
         """For links within the site. From elsewhere, an image tag could log everybody out."""
         is_navigation = request.headers.get("Sec-Fetch-Mode") == "navigate"
+        if request.headers.get("Sec-Purpose") is not None:
+            # The browser fetches ahead what the person may never open.
+            raise ProblemError(
+                ProblemCode.CROSS_SITE_REQUEST, "A prefetch does not log out.", cause="prefetch"
+            )
         if not is_navigation or request.headers.get("Sec-Fetch-Site") not in {
             "same-origin",
             "same-site",
@@ -61,6 +66,10 @@ class Logout:
 
     async def to_provider(self, request: web.Request) -> web.Response:
         """The one-time path: 303 to the provider's end-session endpoint, or home when it is used up."""
+        if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+            # A script that followed the redirect could read the token in the address that it led to.
+            detail = "Open this address in the browser: it is not for scripts."
+            raise ProblemError(ProblemCode.CROSS_SITE_REQUEST, detail, cause="ticket_by_script")
         ticket = request.match_info["ticket"]
         sealed = await self.sessions.store.take_once(_ticket_name(ticket))
         url = self.sealer.open(_PURPOSE, ticket, sealed) if sealed is not None else None

@@ -31,10 +31,16 @@ from common.randomness import Randomness, token_urlsafe
 from common.tasks import Tasks
 
 LEASE_LIFETIME = timedelta(seconds=3)
+# How long a request waits for a refresh that it could do without.
+PATIENCE_S = 2.0
 _RENEWALS_A_LIFE = 4
 _LOOK_AGAIN_S = 0.02
 # A waiter gives up a little after a living holder must have.
 _LONGEST_WAIT_S = EXCHANGE_TIME_S + LEASE_LIFETIME.total_seconds() + 1
+
+
+class NoRefreshTokenError(Exception):
+    """The provider gave this session no refresh token: it ends with its access token."""
 
 
 class SessionEndedError(Exception):
@@ -83,19 +89,30 @@ class Refresher:
     async def fresh(self, session: BrowserSession) -> BrowserSession:
         """The session with an access token that can be used now.
 
+        While the token at hand still lasts, a slow provider is waited for only briefly; the refresh goes on.
         Raises `SessionEndedError`; `ProviderUnavailableError` only when the token at hand has expired.
         """
         if not is_refresh_due(session.record.tokens, self.clock.now()):
             return session
+        if not is_bearer_usable(session.record.tokens, self.clock.now()):
+            return await self._refresh_or_end(session)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.refresh(session)
+        except (ProviderUnavailableError, StoreUnavailableError, NoRefreshTokenError, TimeoutError):
+            return session
+
+    async def _refresh_or_end(self, session: BrowserSession) -> BrowserSession:
         try:
             return await self.refresh(session)
-        except ProviderUnavailableError:
-            if is_bearer_usable(session.record.tokens, self.clock.now()):
-                return session
-            raise
+        except NoRefreshTokenError:
+            return await self._give_up(session, "no_refresh_token")
 
     async def refresh(self, session: BrowserSession) -> BrowserSession:
-        """Refresh now, or share the refresh that is under way, here or in another process."""
+        """Refresh now, or share the refresh that is under way, here or in another process.
+
+        Raises as `fresh` does, and `NoRefreshTokenError`.
+        """
         running = self._running.get(session.key)
         if running is None:
             running = self.tasks.start("refresh", self._refresh(session))
@@ -147,7 +164,7 @@ class Refresher:
         if rest is None:
             return await self._give_up(session, "sealed_with_a_lost_key")
         if rest.refresh_token is None:
-            return await self._without_refresh_token(session)
+            raise NoRefreshTokenError
         if not await self.sessions.store.mark_sent(lease):
             raise ProviderUnavailableError("refresh_lease_lost")
         return await self._ask_provider(session, lease, rest, rest.refresh_token)
@@ -165,6 +182,7 @@ class Refresher:
             self.events.refresh_failed("provider_refused")
             raise ProviderUnavailableError("refused", is_answer=True) from error
         except InvalidTokenError:
+            self.tasks.detach("revoke", self.provider.revoke(answer.refresh_token or refresh_token))
             return await self._give_up(session, "id_token")
         except ProviderUnavailableError as error:
             self.events.refresh_failed(error.cause)
@@ -225,11 +243,6 @@ class Refresher:
         if claims["sub"] != session.record.owner.subject:
             raise InvalidTokenError("sub")
         return answer.id_token
-
-    async def _without_refresh_token(self, session: BrowserSession) -> BrowserSession:
-        if is_bearer_usable(session.record.tokens, self.clock.now()):
-            return session
-        return await self._give_up(session, "no_refresh_token")
 
     async def _give_up(self, session: BrowserSession, cause: str) -> BrowserSession:
         await self.sessions.end(session.key)

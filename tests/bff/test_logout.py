@@ -90,6 +90,25 @@ async def test_other_gets_do_not_log_out(agent: Agent, headers: dict[str, str]) 
     assert (await browser.call("GET", "/session")).json()["logged_in"] is True
 
 
+async def test_a_script_cannot_follow_the_ticket_to_where_the_token_stands(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    path = (await browser.call("POST", "/logout")).json()["logout_url"]
+
+    refused = await browser.call("GET", path)
+
+    assert refused.status_code == 403
+    assert (await browser.navigate(path)).status_code == 303
+
+
+async def test_a_prefetch_does_not_log_out(agent: Agent) -> None:
+    browser = await agent.signed_in()
+
+    answer = await browser.navigate("/logout", **{"Sec-Purpose": "prefetch"})
+
+    assert answer.status_code == 403
+    assert (await browser.call("GET", "/session")).json()["logged_in"] is True
+
+
 async def test_an_unknown_ticket_leads_home(agent: Agent) -> None:
     browser = await agent.browser()
 

@@ -56,6 +56,15 @@ async def test_without_a_session_nothing_reaches_the_backend(agent: Agent) -> No
         "X-Device-Key",
         "X-Provisioning-Key",
         "X-Forwarded-Uri",
+        "X-Forwarded",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "Proxy",
+        "True-Client-IP",
+        "X-WEBAUTH-USER",
+        "Impersonate-User",
+        "Content_Length",
     ],
 )
 async def test_headers_that_only_we_may_say_never_pass(agent: Agent, name: str) -> None:

@@ -138,6 +138,44 @@ async def test_without_a_refresh_token_the_session_ends_with_the_access_token(ag
     assert (while_it_lasts.status_code, afterwards.status_code) == (200, 401)
 
 
+async def test_a_refresh_that_cannot_be_is_refused_and_the_session_stays(agent: Agent) -> None:
+    agent.issuer.gives_refresh_tokens = False
+    browser = await agent.signed_in()
+
+    answer = await browser.call("POST", "/refresh")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "refresh_not_possible")
+    assert (await browser.call("GET", "/userinfo")).status_code == 200
+
+
+async def test_keys_that_cannot_be_fetched_after_a_rotation_end_no_session(agent: Agent) -> None:
+    browser, other = await agent.signed_in(), await agent.signed_in("bob")
+    agent.issuer.rotate_keys()
+    agent.issuer.broken(jwks=True)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+
+    during = [await one.call("GET", "/api/v1/things") for one in (browser, other)]
+    agent.issuer.broken(jwks=False)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    after = [await one.call("GET", "/api/v1/things") for one in (browser, other)]
+
+    assert {answer.status_code for answer in during + after} == {200}
+
+
+async def test_a_slow_provider_is_not_waited_for_while_the_token_lasts(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.issuer.token_gate = asyncio.Event()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 10)
+    former = agent.issuer.tokens_given[0]
+
+    used = await bearer(agent, browser)
+    agent.issuer.token_gate.set()
+    await until(lambda: len(agent.issuer.tokens_given) > 3)
+
+    assert used == f"Bearer {former}"
+    assert refreshes(agent) == 1
+
+
 async def test_a_refreshed_id_token_of_another_person_ends_the_session(agent: Agent) -> None:
     browser = await agent.signed_in()
     agent.issuer.id_token_overrides = {"sub": "mallory"}

@@ -22,7 +22,7 @@ from tests.fakes.waiting import until
 
 SESSIONS, REQUESTS = 20, 1000
 SOON_S = 3
-DUE_S = SOON_S * 0.8 + 0.05
+DUE_S = SOON_S + 0.05
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def a_client() -> aiohttp.ClientSession:
 
 
 async def due_sessions(fleet: Fleet, stack: AsyncExitStack, count: int) -> list[str]:
-    """Cookies of sessions whose access tokens are all due for a refresh, and were just not."""
+    """Cookies of sessions whose access tokens have all just expired."""
     fleet.issuer.expires_in_s = SOON_S
     browsers = [await fleet.signed_in(stack, f"user-{number}") for number in range(count)]
     logged_in_at = time.monotonic()

@@ -20,8 +20,8 @@ async def test_only_these_routes_are_open_and_all_others_refuse_a_stranger(agent
 
     refused = set()
     for pattern in patterns:
-        path = re.sub(r"\{path\}", "v1", pattern).replace("{ticket}", "t")
-        answers = [await stranger.call(method, path) for method in ("GET", "POST")]
+        path = re.sub(r"\{path\}", "v1", pattern).replace("{ticket}", "t").replace("{id}", "i")
+        answers = [await stranger.call(method, path) for method in ("GET", "POST", "DELETE")]
         if {answer.status_code for answer in answers} <= {401, 405}:
             refused.add(pattern)
 

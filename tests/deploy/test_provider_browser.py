@@ -82,9 +82,10 @@ async def test_a_device_is_allowed_with_the_keyboard_alone() -> None:
     ):
         device = (await client.start_device()).json()
         await page.goto(device["verification_uri"])
+        await page.locator("input:focus").wait_for()
         await page.keyboard.type(device["user_code"].lower())
         await page.keyboard.press("Enter")
-        await page.get_by_label("User name").wait_for()
+        await page.locator("input[name=username]:focus").wait_for()
         await page.keyboard.type(ALICE.username)
         await page.keyboard.press("Tab")
         await page.keyboard.type(ALICE.password)

@@ -24,7 +24,10 @@ class Seen:
 
 @dataclass
 class FakeBackend:
-    """`answer_headers`, `answer_status`, `answer_body` shape what `/api/shaped` says."""
+    """`answer_headers`, `answer_status`, `answer_body` shape what `/api/shaped` says.
+
+    `/api/gated` waits for `gate` before it says anything.
+    """
 
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
@@ -32,6 +35,8 @@ class FakeBackend:
     answer_status: int = 200
     answer_body: bytes = b"shaped"
     open_streams: int = 0
+    gate: asyncio.Event | None = None
+    stream_ends: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -39,7 +44,9 @@ class FakeBackend:
         name = request.path.rsplit("/", 1)[-1]
         if name == "shaped":
             return self._shaped()
-        if name == "stream":
+        if name == "gated" and self.gate is not None:
+            await self.gate.wait()
+        if name in {"stream", "gated"}:
             return await self._stream(request)
         if name == "cut":
             return await self._cut(request)
@@ -52,13 +59,14 @@ class FakeBackend:
         return response
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: one at once, then nothing until the client leaves."""
+        """Server-sent events: one at once, then nothing until the client leaves, or the end."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         self.open_streams += 1
         try:
             await response.write(b"data: " + json.dumps({"first": True}).encode() + b"\n\n")
-            await asyncio.sleep(60)
+            if not self.stream_ends:
+                await asyncio.sleep(60)
         finally:
             self.open_streams -= 1
         return response
