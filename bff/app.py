@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from bff.access import Access, AccessGuard
 from bff.answers import ProblemAnswers
-from bff.cors import Cors, add_cors_headers
+from bff.cors import Cors
 from bff.csrf import CsrfRules
 from bff.device.start import DeviceStart
 from bff.events import Events, make_events
@@ -161,18 +161,18 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     request_log = RequestLog(
         parts.clock, parts.randomness, RequestMetrics(parts.registry), settings.trusted_proxies
     )
+    cors = Cors(settings.origins)
     app = web.Application(
         middlewares=[
             request_log.middleware(),  # outermost: every answer of ours has an id and one line
-            Cors(settings.origins).middleware(),  # preflights carry no cookie: before anything looks for one
+            cors.middleware(),  # preflights carry no cookie: before anything looks for one
             no_caching,  # also for refusals, so above the next
             problem_middleware(ProblemAnswers(settings.prefix)),  # above the session: refusals set no cookie
             answer_store_faults,  # above the session as well: it asks the store, before and after the handler
             session_middleware(browser.storage),
         ],
     )
-    if settings.origins:
-        app.on_response_prepare.append(add_cors_headers)
+    app.on_response_prepare.append(cors.add_headers)
     guard = AccessGuard(parts.sessions, browser.storage, browser.csrf)
     add_routes(app, routes_of(settings, parts, browser), guard)
     return app

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-_ALLOWED_HEADERS = "Accept, Content-Type, X-CSRF, Idempotency-Key, If-Match, If-None-Match"
-_ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-Id, X-Claims-Source"
-_PREFLIGHT_LIFETIME_S = "600"
+_CORS_HEADERS = "access-control-"
+_PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": (
+        "Accept, Content-Type, X-CSRF, Idempotency-Key, If-Match, If-None-Match"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+_ANSWER_HEADERS = {
+    "Access-Control-Expose-Headers": "ETag, Location, Retry-After, X-Request-Id, X-Claims-Source"
+}
 
 
 @dataclass(frozen=True)
@@ -19,41 +26,36 @@ class Cors:
     origins: Collection[str]
 
     def middleware(self) -> Middleware:
+        """Answers preflights, which carry no cookie."""
+
         @web.middleware
-        async def answer_cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-            origin = request.headers.get("Origin")
-            if origin is None or origin not in self.origins:
-                return await handler(request)
-            if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-                return web.Response(status=204, headers=_preflight_headers(origin))
-            # Set here and not after the handler: a proxied answer is on its way by then.
-            request[CORS_ORIGIN] = origin
+        async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if _is_preflight(request) and self._allowed_origin(request) is not None:
+                return web.Response(status=204)
             return await handler(request)
 
-        return answer_cors
+        return answer_preflight
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """On every answer, refusals and streams too, as its head goes out (`on_response_prepare`).
+
+        What an upstream says of CORS does not count: it knows bearers, and who may use the cookie is not for
+        it to say.
+        """
+        for name in [name for name in response.headers if name.lower().startswith(_CORS_HEADERS)]:
+            del response.headers[name]
+        if self.origins:
+            response.headers.add("Vary", "Origin")
+        origin = self._allowed_origin(request)
+        if origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers.update(_PREFLIGHT_HEADERS if _is_preflight(request) else _ANSWER_HEADERS)
+
+    def _allowed_origin(self, request: web.Request) -> str | None:
+        origin = request.headers.get("Origin")
+        return origin if origin in self.origins else None
 
 
-CORS_ORIGIN = web.RequestKey("cors_origin", str)
-
-
-async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer, refusals and streams too; what an upstream says of CORS does not count here."""
-    for name in [name for name in response.headers if name.lower().startswith("access-control-")]:
-        del response.headers[name]
-    response.headers.add("Vary", "Origin")
-    origin = request.get(CORS_ORIGIN)
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-
-
-def _preflight_headers(origin: str) -> dict[str, str]:
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Allow-Methods": _ALLOWED_METHODS,
-        "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
-        "Access-Control-Max-Age": _PREFLIGHT_LIFETIME_S,
-        "Vary": "Origin",
-    }
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers

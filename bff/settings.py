@@ -27,6 +27,8 @@ AudienceParam = Literal["none", "resource", "audience"]
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 COOKIE_KEY_BYTES = 32
+EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_SHORTEST_RSA_KEY_BITS = 2048
 _DEFAULT_PUBLIC_URL = "http://localhost:8080"
 
 log = structlog.get_logger(__name__)
@@ -98,12 +100,10 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     environment = Environment(values)
     client_secret = environment.secret("OIDC_CLIENT_SECRET")
     settings = _read(environment, has_secret=client_secret is not None)
-    client_key = _client_key(environment)
+    client_key = _client_key(environment, settings.client_auth)
     session_store = _session_store(environment)
     cookie_keys = _cookie_keys(environment, randomness, is_required=session_store is not None)
-    _check_together(
-        environment, settings, has_secret=client_secret is not None, has_key=client_key is not None
-    )
+    _check_together(environment, settings, has_secret=client_secret is not None)
     if environment.optional("DOMAIN"):
         log.warning("setting_ignored", name="DOMAIN", why="cookies belong to the host alone")
     environment.finish()
@@ -216,27 +216,42 @@ def _decoded_key(word: str) -> bytes:
         return b""
 
 
-def _client_key(environment: Environment) -> PrivateKey | None:
+def _client_key(environment: Environment, auth: ClientAuth) -> PrivateKey | None:
     text = environment.secret("OIDC_CLIENT_KEY")
+    if text is None and auth == "private_key_jwt":
+        environment.fault("OIDC_CLIENT_KEY is not set: OIDC_CLIENT_AUTH=private_key_jwt needs it.")
+    if text is not None and auth != "private_key_jwt":
+        # Given a key alone, the agent would go to the provider as a public client, without a word.
+        environment.fault(
+            "OIDC_CLIENT_KEY is set and not used: set OIDC_CLIENT_AUTH=private_key_jwt as well."
+        )
     if text is None:
         return None
-    try:
-        key = load_pem_private_key(text.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)):
+    key = _usable_key(text)
+    if key is None:
         environment.fault(
-            "OIDC_CLIENT_KEY must be an RSA, EC or Ed25519 private key in PEM, without a password."
+            "OIDC_CLIENT_KEY must be a private key in PEM without a password: "
+            f"RSA of {_SHORTEST_RSA_KEY_BITS} bits or more, EC (P-256, P-384, P-521) or Ed25519. "
+            "OIDC_CLIENT_KEY_FILE keeps its line breaks."
         )
-        return None
     return key
 
 
-def _check_together(environment: Environment, settings: Settings, *, has_secret: bool, has_key: bool) -> None:
+def _usable_key(pem: str) -> PrivateKey | None:
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, RSAPrivateKey):
+        return key if key.key_size >= _SHORTEST_RSA_KEY_BITS else None
+    if isinstance(key, EllipticCurvePrivateKey):
+        return key if key.curve.name in EC_ALGORITHMS else None
+    return key if isinstance(key, Ed25519PrivateKey) else None
+
+
+def _check_together(environment: Environment, settings: Settings, *, has_secret: bool) -> None:
     _check_addresses(environment, settings)
     _check_origins(environment, settings)
-    if settings.client_auth == "private_key_jwt" and not has_key:
-        environment.fault("OIDC_CLIENT_KEY is not set: OIDC_CLIENT_AUTH=private_key_jwt needs it.")
     if settings.client_auth.startswith("client_secret") and not has_secret:
         environment.fault(f"OIDC_CLIENT_SECRET is not set: OIDC_CLIENT_AUTH={settings.client_auth} needs it.")
     if "openid" not in settings.scopes:
@@ -266,9 +281,7 @@ def _check_origins(environment: Environment, settings: Settings) -> None:
         if "*" in origin:
             environment.fault("ORIGINS has a wildcard: write each origin out.")
         elif settings.is_secure and origin.startswith("http:"):
-            environment.fault(
-                "ORIGINS has plain http beside an https PUBLIC_URL: use https for all."
-            )
+            environment.fault("ORIGINS has plain http beside an https PUBLIC_URL: use https for all.")
         elif settings.public_url and origin and not is_same_site(origin, settings.public_url):
             environment.fault(
                 f"ORIGINS has {origin!r}, another site than PUBLIC_URL: its pages would never get the cookie."

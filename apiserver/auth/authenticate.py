@@ -33,6 +33,7 @@ _LONGEST_SUBJECT = 255  # OpenID Connect Core section 2
 _LONGEST_NAME = 200
 _LONGEST_EMAIL = 320
 _RETRY_AFTER_S = 5
+_CLAIMS_OF_OTHER_TOKENS = frozenset({"scope", "scp", "client_id", "events"})
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,25 @@ class Authenticator:
 
     async def _verified(self, presented_token: str) -> Claims:
         now = self.clock.now()
-        if self.bearer == "id_token":
-            return await verify(presented_token, self.issuer, id_token_rules(self.audience), now)
-        return await verify_access_token(presented_token, self.issuer, self.audience, now)
+        if self.bearer == "access_token":
+            return await verify_access_token(presented_token, self.issuer, self.audience, now)
+        claims = await verify(presented_token, self.issuer, id_token_rules(self.audience), now)
+        _check_is_id_token(claims, client_id=self.audience)
+        return claims
+
+
+def _check_is_id_token(claims: Claims, *, client_id: str) -> None:
+    """Access tokens and logout tokens without a type of their own look like it: these claims tell them apart.
+
+    Raises `InvalidTokenError`.
+    """
+    if _CLAIMS_OF_OTHER_TOKENS & claims.keys():
+        raise InvalidTokenError("type")
+    # OIDC Core 3.1.3.7: one that several clients may read could have been obtained by another one of them.
+    audiences, party = claims["aud"], claims.get("azp")
+    is_shared = isinstance(audiences, list) and len(audiences) > 1
+    if (is_shared or party is not None) and party != client_id:
+        raise InvalidTokenError("azp")
 
 
 def bearer_token(headers: Sequence[str]) -> str | None:

@@ -14,13 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bff.settings import PrivateKey, Secrets, Settings
+from bff.settings import EC_ALGORITHMS, PrivateKey, Secrets, Settings
 from common.clock import Clock
 from common.randomness import Randomness, token_urlsafe
 
 ASSERTION_LIFETIME = timedelta(seconds=60)
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 class ClientAuthentication(Protocol):
@@ -82,15 +81,15 @@ def client_authentication(
 
 
 def key_id(key: PrivateKey) -> str:
-    """A name for the key that anybody can work out from its public half."""
+    """A name for the key that anybody can work out from its public half, as Keycloak does on import."""
     digest = Hash(SHA256())
     digest.update(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    return base64.urlsafe_b64encode(digest.finalize()[:16]).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(digest.finalize()).rstrip(b"=").decode()
 
 
 def _algorithm(key: PrivateKey) -> str:
     if isinstance(key, RSAPrivateKey):
-        return "PS256"
+        return "RS256"  # RFC 7523 section 5: the one that every provider has to know
     if isinstance(key, EllipticCurvePrivateKey):
-        return _EC_ALGORITHMS[key.curve.name]
+        return EC_ALGORITHMS[key.curve.name]
     return "EdDSA"

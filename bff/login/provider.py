@@ -108,12 +108,16 @@ class Provider:
 
     async def _push(self, endpoint: str, parameters: Mapping[str, str]) -> str:
         """RFC 9126: pushed, nobody on the way to the provider can read or change what is asked."""
+        form = dict(parameters)
+        if self._settings.client_auth != "client_secret_basic":
+            # The client's proof names it in the form, and no parameter may come twice (RFC 6749 3.1).
+            del form["client_id"]
         try:
-            answer = _object(await self._post(endpoint, add_params_to_qs("", list(parameters.items()))))
+            answer = _object(await self._post(endpoint, add_params_to_qs("", list(form.items()))))
         except GrantRefusedError as error:
             raise ProviderUnavailableError("push_refused", is_answer=True) from error
-        request_uri = answer.get("request_uri")
-        if not isinstance(request_uri, str):
+        request_uri = _text(answer.get("request_uri"))
+        if request_uri is None:
             raise ProviderUnavailableError("no_request_uri")
         return request_uri
 

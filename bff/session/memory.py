@@ -47,7 +47,8 @@ class MemorySessionStore:
         return {key: self._records[key].hot for key in keys if key in self._records}
 
     async def save_tokens(self, lease: Lease, tokens: SealedTokens) -> bool:
-        if not self._holds(lease) or not self._change(lease.key, tokens=tokens):
+        state = self._leases.get(lease.key)
+        if state is None or state.fence != lease.fence or not self._change(lease.key, tokens=tokens):
             return False
         self._leases[lease.key] = _LeaseState(fence=lease.fence)
         return True

@@ -38,12 +38,15 @@ SAVE_USER = Script(
     """
 )
 
-# ARGV: lease, hot, rest. Sealed tokens are never twice the same bytes: if just these are there already, this
-# is a repetition of a call that had come through, and not a holder that was overtaken.
+# ARGV: lease, hot, rest. A lease that ran out during an outage still counts until a later one was given.
+# Sealed tokens are never twice the same bytes: if just these are there already, this is a repetition of a
+# call that had come through, and not a holder that was overtaken.
 SAVE_TOKENS = Script(
     """
     if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-    if redis.call('GET', KEYS[7]) ~= ARGV[1] then
+    local lease = redis.call('GET', KEYS[7])
+    local is_latest = not lease and redis.call('HGET', KEYS[6], 'fence') == string.match(ARGV[1], '^%d+')
+    if lease ~= ARGV[1] and not is_latest then
         if redis.call('GET', KEYS[1]) == ARGV[2] and redis.call('GET', KEYS[3]) == ARGV[3] then return 1 end
         return 0
     end

@@ -35,6 +35,7 @@ LEASE_LIFETIME = timedelta(seconds=3)
 PATIENCE_S = 2.0
 _RENEWALS_A_LIFE = 4
 _LOOK_AGAIN_S = 0.02
+_SAVE_TRIES, _SAVE_PAUSE_S = 40, 0.5
 # A waiter gives up a little after a living holder must have.
 _LONGEST_WAIT_S = EXCHANGE_TIME_S + LEASE_LIFETIME.total_seconds() + 1
 
@@ -187,16 +188,16 @@ class Refresher:
         except ProviderUnavailableError as error:
             self.events.refresh_failed(error.cause)
             raise
-        if answer.id_token is None and self.provider.bearer == "id_token":
-            # The old one stays as long as it lasts; asking again at each request would not bring a new one.
+        bearer, now = self.provider.bearer, self.clock.now()
+        tokens = tokens_of(answer, now, bearer, id_token=id_token, refresh_token=refresh_token)
+        if bearer == "id_token" and answer.id_token is None and tokens.expires_at <= now:
+            # The old one has gone up for as long as it lasted; asking again would not bring a new one.
+            self.tasks.detach("revoke", self.provider.revoke(answer.refresh_token or refresh_token))
             return await self._give_up(session, "no_new_id_token")
-        tokens = tokens_of(
-            answer, self.clock.now(), self.provider.bearer, id_token=id_token, refresh_token=refresh_token
-        )
         return await self._keep(session, lease, tokens)
 
     async def _keep(self, session: BrowserSession, lease: Lease, tokens: Tokens) -> BrowserSession:
-        kept = await self.sessions.save_tokens(session, lease, tokens)
+        kept = await self._saved(session, lease, tokens)
         if kept is not None:
             self.events.refreshed()
             return kept
@@ -210,6 +211,14 @@ class Refresher:
         if tokens.refresh_token is not None:
             await self.provider.revoke(tokens.refresh_token)
         raise SessionEndedError
+
+    async def _saved(self, session: BrowserSession, lease: Lease, tokens: Tokens) -> BrowserSession | None:
+        """The provider has rotated: what is not saved now is lost, so a store that is away is waited for."""
+        for _ in range(_SAVE_TRIES - 1):
+            with suppress(StoreUnavailableError):
+                return await self.sessions.save_tokens(session, lease, tokens)
+            await asyncio.sleep(_SAVE_PAUSE_S)
+        return await self.sessions.save_tokens(session, lease, tokens)
 
     @contextmanager
     def _renewed(self, lease: Lease) -> Iterator[None]:

@@ -48,9 +48,10 @@ class SessionStore(Protocol):
         ...
 
     async def save_tokens(self, lease: Lease, tokens: SealedTokens) -> bool:
-        """Replace the tokens and give the lease back; False, and nothing kept, when record or lease is gone.
+        """Replace the tokens and give the lease back; False, and nothing kept, when the record is gone.
 
-        A holder that was paused for longer than its lease must not overwrite what came after it.
+        Also False when a later lease was given: a holder that was paused for longer than its lease must not
+        overwrite what came after it. A lease that ran out and that nobody took still counts.
         """
         ...
 

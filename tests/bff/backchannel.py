@@ -1,9 +1,11 @@
-"""The provider's side of a back-channel logout, and what to look at afterwards."""
+"""Sessions that end from outside: how they begin, the provider's request, and what to look at afterwards."""
 
 from typing import Any
 
 import httpx
 
+from bff.session.record import SessionOwner, Tokens
+from bff.session.sessions import BrowserSession, NewLogin, Sessions
 from tests.bff.agent import Agent, Browser
 
 PATH = "/backchannel-logout"
@@ -22,13 +24,16 @@ async def signed_in(agent: Agent, sub: str, **id_token_claims: Any) -> Browser:
         agent.issuer.id_token_overrides = {}
 
 
-async def has_session(browser: Browser) -> bool:
-    return bool((await browser.call("GET", "/session")).json()["logged_in"])
-
-
 def counted(agent: Agent, name: str, **labels: str) -> float:
     return agent.parts.registry.get_sample_value(name, labels) or 0.0
 
 
 def refused(agent: Agent, cause: str) -> float:
     return counted(agent, "bff_logins_total", result=f"logout_token_{cause}")
+
+
+async def begun(sessions: Sessions, issuer: str, sub: str, sid: str | None = None) -> BrowserSession:
+    """A session that no browser of the test has."""
+    now = sessions.clock.now()
+    tokens = Tokens("bearer", now, now, "access", None, "id")
+    return await sessions.begin(NewLogin(SessionOwner(issuer, sub, sid), tokens, ""), {"sub": sub})

@@ -12,10 +12,9 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bff.session.record import SessionOwner, Tokens
-from bff.session.sessions import NewLogin
 from tests.bff.agent import SCRIPT, Agent, Browser, run_agent
-from tests.bff.backchannel import REFUSAL, counted, has_session, refused, send, signed_in
+from tests.bff.backchannel import REFUSAL, begun, counted, refused, send, signed_in
+from tests.bff.logins import is_signed_in
 from tests.fakes.issuer import ABSENT, LOGOUT_EVENT, LOGOUT_TOKEN_LIFETIME_S, FakeIssuer
 from tests.fakes.tokens import SigningKey, compact
 
@@ -148,7 +147,7 @@ async def test_a_wrong_token_is_refused_and_nobody_is_logged_out(
     assert (answer.status_code, answer.json()) == (400, REFUSAL)
     assert answer.headers["Cache-Control"] == "no-store"
     assert refused(agent, cause) == before + 1
-    assert await has_session(victim)
+    assert await is_signed_in(victim)
 
 
 # Accepted tokens
@@ -208,8 +207,8 @@ async def test_sub_alone_ends_all_sessions_of_that_user_and_nobody_elses(
 
     await send(provider, agent.issuer.logout_token("alice"))
 
-    assert [await has_session(browser) for browser in hers] == [False] * 4
-    assert await has_session(his)
+    assert [await is_signed_in(browser) for browser in hers] == [False] * 4
+    assert await is_signed_in(his)
 
 
 async def test_sid_alone_ends_that_login_only(agent: Agent, provider: Browser) -> None:
@@ -219,9 +218,9 @@ async def test_sid_alone_ends_that_login_only(agent: Agent, provider: Browser) -
 
     await send(provider, agent.issuer.logout_token(ABSENT, sid="carol-1"))
 
-    assert [await has_session(browser) for browser in ended] == [False, False]
-    assert await has_session(other_login)
-    assert await has_session(without_sid)
+    assert [await is_signed_in(browser) for browser in ended] == [False, False]
+    assert await is_signed_in(other_login)
+    assert await is_signed_in(without_sid)
 
 
 async def test_sub_and_sid_end_that_login_of_that_user(agent: Agent, provider: Browser) -> None:
@@ -232,9 +231,9 @@ async def test_sub_and_sid_end_that_login_of_that_user(agent: Agent, provider: B
     await send(provider, agent.issuer.logout_token("dave", sid="dave-1"))
     await send(provider, agent.issuer.logout_token("dave", sid="dora-1"))
 
-    assert not await has_session(ended)
-    assert await has_session(other_login)
-    assert await has_session(somebody_else)
+    assert not await is_signed_in(ended)
+    assert await is_signed_in(other_login)
+    assert await is_signed_in(somebody_else)
 
 
 async def test_a_session_whose_login_had_no_sid_could_be_meant_and_ends(
@@ -244,14 +243,11 @@ async def test_a_session_whose_login_had_no_sid_could_be_meant_and_ends(
 
     await send(provider, agent.issuer.logout_token("faye", sid="faye-1"))
 
-    assert not await has_session(browser)
+    assert not await is_signed_in(browser)
 
 
 async def test_the_same_name_at_another_issuer_is_another_user(agent: Agent, provider: Browser) -> None:
-    now = agent.clock.now()
-    tokens = Tokens("bearer", now, now, "access", None, "id")
-    login = NewLogin(SessionOwner("https://issuer.example", "gina", "gina-1"), tokens, "")
-    session = await agent.parts.sessions.begin(login, {"sub": "gina"})
+    session = await begun(agent.parts.sessions, "https://issuer.example", "gina", "gina-1")
 
     await send(provider, agent.issuer.logout_token("gina"))
     await send(provider, agent.issuer.logout_token(ABSENT, sid="gina-1"))
@@ -289,7 +285,7 @@ async def test_a_token_counts_once(agent: Agent, provider: Browser) -> None:
     second = await send(provider, token)
 
     assert (first.status_code, second.status_code) == (200, 400)
-    assert await has_session(browser)
+    assert await is_signed_in(browser)
 
 
 async def test_of_two_at_once_one_counts(agent: Agent, provider: Browser) -> None:

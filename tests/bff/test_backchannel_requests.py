@@ -14,13 +14,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from bff.session.backchannel import BackchannelLogout
 from bff.session.faults import answer_store_faults
 from bff.session.memory import MemorySessionStore
-from bff.session.record import SessionKey, SessionOwner, SessionRecord, Tokens
-from bff.session.sessions import BrowserSession, NewLogin, Sessions
+from bff.session.record import SessionKey, SessionOwner, SessionRecord
+from bff.session.sessions import Sessions
 from bff.session.store import StoreUnavailableError
 from common.clock import Clock
 from common.problems import problem_middleware
 from tests.bff.agent import Agent, Browser, run_agent
-from tests.bff.backchannel import PATH, REFUSAL, has_session, refused, send, signed_in
+from tests.bff.backchannel import PATH, REFUSAL, begun, refused, send, signed_in
+from tests.bff.logins import is_signed_in
 from tests.fakes.issuer import FakeIssuer
 from tests.fakes.waiting import until
 
@@ -67,7 +68,7 @@ async def test_the_token_alone_decides(agent: Agent, provider: Browser, headers:
 
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers
-    assert not await has_session(browser)
+    assert not await is_signed_in(browser)
 
 
 async def test_parameters_that_we_do_not_know_are_ignored(agent: Agent, provider: Browser) -> None:
@@ -115,7 +116,7 @@ async def test_a_request_that_is_not_a_form_with_one_token_is_refused(
 
     assert (answer.status_code, answer.json()) == (400, REFUSAL)
     assert refused(agent, cause) == before + 1
-    assert await has_session(victim)
+    assert await is_signed_in(victim)
 
 
 async def test_an_odd_charset_changes_nothing(agent: Agent, provider: Browser) -> None:
@@ -136,7 +137,7 @@ async def test_only_post_is_served(agent: Agent, provider: Browser, victim: Brow
 
     assert answer.status_code == 405
     assert answer.headers["Cache-Control"] == "no-store"
-    assert await has_session(victim)
+    assert await is_signed_in(victim)
 
 
 async def test_it_is_served_below_the_prefix_too() -> None:
@@ -148,7 +149,7 @@ async def test_it_is_served_below_the_prefix_too() -> None:
         )
 
         assert answer.status_code == 200
-        assert not await has_session(browser)
+        assert not await is_signed_in(browser)
 
 
 async def test_the_log_tells_the_cause_and_holds_no_token(
@@ -232,19 +233,13 @@ async def endpoint(agent: Agent, store: FaultyStore) -> AsyncIterator[tuple[Clie
         yield client, sessions
 
 
-async def session_of(sessions: Sessions, issuer: str, sub: str) -> BrowserSession:
-    now = sessions.clock.now()
-    tokens = Tokens("bearer", now, now, "access", None, "id")
-    return await sessions.begin(NewLogin(SessionOwner(issuer, sub, None), tokens, ""), {"sub": sub})
-
-
 @pytest.mark.parametrize("operation", ["put_once", "sessions_of", "delete"])
 async def test_a_token_that_a_fault_of_the_store_kept_from_its_work_may_come_again(
     agent: Agent, operation: str
 ) -> None:
     store, token = FaultyStore(agent.clock), agent.issuer.logout_token("rosa")
     async with endpoint(agent, store) as (client, sessions):
-        session = await session_of(sessions, agent.issuer.url, "rosa")
+        session = await begun(sessions, agent.issuer.url, "rosa")
         store.fails_at = operation
 
         answers = [await client.post(PATH, data={"logout_token": token}) for _ in range(3)]
@@ -258,7 +253,7 @@ async def test_a_provider_that_hangs_up_early_does_not_stop_the_logout(agent: Ag
     store, token = FaultyStore(agent.clock), agent.issuer.logout_token("sam")
     store.gate.clear()
     async with endpoint(agent, store) as (client, sessions):
-        session = await session_of(sessions, agent.issuer.url, "sam")
+        session = await begun(sessions, agent.issuer.url, "sam")
         sending = asyncio.create_task(client.post(PATH, data={"logout_token": token}))
         await until(lambda: store.is_waiting)
 

@@ -3,14 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
 
-from bff.session.record import SessionOwner, Tokens, public_id, session_key
-from bff.session.sessions import NewLogin
+from bff.session.listing import SessionListing
+from bff.session.memory import MemorySessionStore
+from bff.session.record import SessionOwner, SessionRecord, public_id, session_key
+from bff.session.storage import CURRENT_SESSION
+from bff.settings import read_settings
+from bff.user import AccessTokenClaims
+from common.clock import Clock
+from common.problems import problem_middleware
 from tests.bff.agent import SCRIPT, SESSION_COOKIE, Agent, Browser, run_agent
+from tests.bff.backchannel import begun
+from tests.bff.logins import is_signed_in
 from tests.fakes.issuer import ABSENT, FakeIssuer
 
 ADMIN = {"scope": "openid sessions:admin"}
@@ -24,10 +36,6 @@ async def listed(browser: Browser, query: str = "") -> list[dict[str, Any]]:
 
 async def current_id(browser: Browser) -> str:
     return str(next(item["id"] for item in await listed(browser) if item["is_current"]))
-
-
-async def has_session(browser: Browser) -> bool:
-    return bool((await browser.call("GET", "/session")).json()["logged_in"])
 
 
 def killed(agent: Agent) -> float:
@@ -59,10 +67,7 @@ async def test_it_has_my_sessions_the_newest_first_and_says_which_is_this(agent:
 
 async def test_sessions_of_others_are_not_in_it(agent: Agent) -> None:
     alice, _ = await agent.signed_in(), await agent.signed_in("bob")
-    now = agent.clock.now()
-    elsewhere = SessionOwner("https://issuer.example", "alice", None)
-    tokens = Tokens("bearer", now, now, "access", None, "id")
-    await agent.parts.sessions.begin(NewLogin(elsewhere, tokens, ""), {"sub": "alice"})
+    await begun(agent.parts.sessions, "https://issuer.example", "alice")
 
     assert len(await listed(alice)) == 1
 
@@ -75,7 +80,7 @@ async def test_sessions_that_have_ended_are_not_in_it(agent: Agent) -> None:
     agent.clock.advance(minutes=20)
 
     assert len(await listed(browser)) == 1
-    assert not await has_session(idle)
+    assert not await is_signed_in(idle)
 
 
 async def test_an_id_stays_and_is_another_for_each_session(agent: Agent) -> None:
@@ -112,7 +117,7 @@ async def test_signed_out_there_is_nothing_to_see_or_end(agent: Agent, method: s
     answer = await stranger.call(method, path)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
-    assert await has_session(browser)
+    assert await is_signed_in(browser)
 
 
 async def test_it_is_served_below_the_prefix_too() -> None:
@@ -142,8 +147,8 @@ async def test_a_killed_session_is_out_at_once_and_what_it_held_open_is_closed(a
     assert (answer.status_code, answer.content) == (204, b"")
     assert "Set-Cookie" not in answer.headers
     assert (await there.call("GET", "/api/v1/things")).status_code == 401
-    assert await has_session(here)
-    assert await has_session(third)
+    assert await is_signed_in(here)
+    assert await is_signed_in(third)
     assert killed(agent) == 1
 
 
@@ -155,7 +160,7 @@ async def test_my_own_session_ends_too_and_the_browser_forgets_its_cookie(agent:
 
     assert answer.status_code == 204
     assert browser.session_cookie is None
-    assert not await has_session(thief)
+    assert not await is_signed_in(thief)
     assert killed(agent) == 1
 
 
@@ -167,7 +172,7 @@ async def test_an_id_that_is_unknown_or_anothers_is_not_found_alike(agent: Agent
 
     assert (of_bob.status_code, of_bob.json()["code"]) == (404, "not_found")
     assert {**of_bob.json(), "request_id": ""} == {**of_nobody.json(), "request_id": ""}
-    assert await has_session(bob)
+    assert await is_signed_in(bob)
 
 
 async def test_neither_key_nor_cookie_names_a_session(agent: Agent) -> None:
@@ -177,16 +182,43 @@ async def test_neither_key_nor_cookie_names_a_session(agent: Agent) -> None:
     answers = [await browser.call("DELETE", f"/sessions/{name}") for name in (cookie, session_key(cookie))]
 
     assert [answer.status_code for answer in answers] == [404, 404]
-    assert await has_session(browser)
+    assert await is_signed_in(browser)
+
+
+class TwoAtOnce(MemorySessionStore):
+    """Two who look sessions up both see them before either goes on."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._both = asyncio.Barrier(2)
+
+    async def sessions_of(self, owner: SessionOwner) -> list[SessionRecord]:
+        found = await super().sessions_of(owner)
+        await self._both.wait()
+        return found
 
 
 async def test_of_two_kills_at_once_one_ends_it(agent: Agent) -> None:
-    here, there = await agent.signed_in(), await agent.signed_in()
-    path = f"/sessions/{await current_id(there)}"
+    sessions = replace(agent.parts.sessions, store=TwoAtOnce(agent.clock))
+    here, there = [await begun(sessions, agent.issuer.url, "alice") for _ in range(2)]
+    values = {"OIDC_PROVIDER": agent.issuer.url, "OIDC_CLIENT_ID": "doorward", "BACKEND": agent.backend.url}
+    settings, _ = read_settings(values, agent.parts.randomness)
+    parts = agent.parts
+    claims = AccessTokenClaims(settings, sessions, parts.refresher, parts.provider, agent.clock)
+    listing = SessionListing(sessions, claims, settings.admin_scope, parts.events, agent.clock)
 
-    answers = await asyncio.gather(here.call("DELETE", path), here.call("DELETE", path))
+    @web.middleware
+    async def signed_in_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[CURRENT_SESSION] = here
+        return await handler(request)
 
-    assert sorted(answer.status_code for answer in answers) == [204, 404]
+    app = web.Application(middlewares=[problem_middleware(), signed_in_here])
+    app.router.add_delete("/sessions/{id}", listing.kill)
+    async with TestClient(TestServer(app)) as client:
+        path = f"/sessions/{public_id(there.key)}"
+        answers = await asyncio.gather(client.delete(path), client.delete(path))
+
+    assert sorted(answer.status for answer in answers) == [204, 404]
     assert killed(agent) == 1
 
 
@@ -206,7 +238,7 @@ async def test_another_site_cannot_end_one(agent: Agent, headers: dict[str, str]
     answer = await here.client.delete(f"/sessions/{await current_id(there)}", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_request")
-    assert await has_session(there)
+    assert await is_signed_in(there)
 
 
 # Those of other users
@@ -228,7 +260,7 @@ async def test_an_admin_sees_and_ends_sessions_of_any_user(agent: Agent) -> None
 
     assert item["is_current"] is False
     assert answer.status_code == 204
-    assert not await has_session(bob)
+    assert not await is_signed_in(bob)
     assert await listed(admin, "?sub=nobody") == []
     assert len(await listed(admin)) == 1
 
@@ -239,7 +271,7 @@ async def test_an_admin_too_names_the_user_whose_session_it_is(agent: Agent) -> 
     answer = await admin.call("DELETE", f"/sessions/{await current_id(bob)}?sub=carol")
 
     assert answer.status_code == 404
-    assert await has_session(bob)
+    assert await is_signed_in(bob)
 
 
 NOT_ADMIN: Mapping[str, dict[str, Any]] = {
@@ -262,7 +294,7 @@ async def test_without_the_scope_others_are_out_of_reach(agent: Agent, claims: d
 
     for answer in (seeing, ending):
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
-    assert await has_session(bob)
+    assert await is_signed_in(bob)
     assert len(await listed(alice, "?sub=alice")) == 1
 
 

@@ -133,6 +133,17 @@ async def test_a_lease_that_is_not_renewed_is_free_and_its_holder_fenced_off(sto
     assert await store.save_tokens(taken_over, replace(TOKENS, bearer=b"next"))
 
 
+async def test_a_lease_that_ran_out_unnoticed_still_saves(store: SessionStore) -> None:
+    await store.create(a_record())
+    lease = await store.take_lease(KEY, "one", SHORT)
+    assert lease is not None
+
+    await asyncio.sleep(SHORT.total_seconds() * 1.5)
+
+    assert await store.save_tokens(lease, replace(TOKENS, bearer=b"new"))
+    assert (await store.load_hot([KEY]))[KEY].bearer == b"new"
+
+
 async def test_a_renewed_lease_outlives_its_first_life(store: SessionStore) -> None:
     await store.create(a_record())
     lease = await store.take_lease(KEY, "one", SHORT)

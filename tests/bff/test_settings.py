@@ -153,8 +153,10 @@ FAULTS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "unknown client authentication": (
         {"OIDC_CLIENT_AUTH": "tls_client_auth"},
-        "OIDC_CLIENT_AUTH is 'tls_client_auth': use one of client_secret_basic, client_secret_post, "
-        "private_key_jwt, none.",
+        (
+            "OIDC_CLIENT_AUTH is 'tls_client_auth': use one of client_secret_basic, client_secret_post, "
+            "private_key_jwt, none."
+        ),
     ),
     "unknown flow": (
         {"OIDC_FLOW": "implicit"},
@@ -162,8 +164,10 @@ FAULTS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "unknown store": (
         {"SESSION_STORE": "file:/tmp/x"},
-        "SESSION_STORE must be memory:, or begin with redis://, redis+sentinel:// or redis+cluster:// "
-        "(rediss in place of redis for TLS).",
+        (
+            "SESSION_STORE must be memory:, or begin with redis://, redis+sentinel:// or redis+cluster:// "
+            "(rediss in place of redis for TLS)."
+        ),
     ),
     "scopes without openid": (
         {"SCOPES": "profile email"},

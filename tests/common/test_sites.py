@@ -32,6 +32,7 @@ OTHER = {
     "below a wildcard of the list": ("https://a.kawasaki.jp", "https://b.kawasaki.jp"),
     "below a suffix in another script": ("https://a.xn--55qx5d.cn", "https://b.xn--55qx5d.cn"),
     "below a suffix that the list does not know": ("https://app.internal", "https://api.internal"),
+    "two public suffixes": ("https://github.io", "https://co.uk"),
     "another scheme": ("https://app.example.com", "http://app.example.com"),
     "another address": ("http://127.0.0.1", "http://127.0.0.2"),
     "addresses with the same end": ("https://10.0.0.1", "https://192.0.0.1"),

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.async_api import expect
+from playwright.async_api import Cookie, expect
 
 from tests.e2e.marks import WITH_BROWSER
 from tests.e2e.stack import Product
@@ -19,8 +19,13 @@ from tests.e2e.visitor import (
 
 pytestmark = WITH_BROWSER
 
+SIXTY = 60
 LOGIN_COOKIES = re.compile("^doorward_login_")
 CANCELLED = "The login was cancelled or refused. Try again, or with another account."
+
+
+def is_login_cookie(cookie: Cookie) -> bool:
+    return LOGIN_COOKIES.match(cookie.get("name", "")) is not None
 
 
 async def test_back_in_the_middle_of_a_login_and_in_again(visitor: Visitor, product: Product) -> None:
@@ -61,6 +66,19 @@ async def test_two_tabs_log_in_at_the_same_time(visitor: Visitor, product: Produ
     await expect(second).to_have_url(f"{product.url}/second")
     # The second login ended the session of the first: its tab goes on in the new one.
     assert (await fetch(first, "/api/v1/users/me")).status == 200
+
+
+async def test_of_sixty_tabs_none_ends_on_an_error_page(visitor: Visitor, product: Product) -> None:
+    tabs = [await visitor.open(f"/login/start?redirect=/tab-{number}") for number in range(SIXTY)]
+    waiting = [cookie for cookie in await visitor.context.cookies(product.url) if is_login_cookie(cookie)]
+    newest, oldest = tabs[-1], tabs[0]
+    for tab in (newest, oldest):
+        await sign_in(tab)
+        await sees_user(tab)
+
+    assert len(waiting) == 5
+    await expect(newest).to_have_url(f"{product.url}/tab-{SIXTY - 1}")
+    await expect(oldest).to_have_url(f"{product.url}/")
 
 
 async def test_a_double_click_on_log_in_is_one_login(visitor: Visitor) -> None:

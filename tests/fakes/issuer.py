@@ -42,7 +42,7 @@ class FakeIssuer:
     `assertions` (the client proves itself by `private_key_jwt`), `token_gate` (token requests wait for it
     when it is set). What the metadata tells must be set before the agent starts.
     Records: `url`, `discovery_fetches`, `jwks_fetches`, `token_requests`, `pushed_requests`, `revoked`,
-    `tokens_given`.
+    `tokens_given`, `token_times_s`.
     """
 
     def __init__(self, *, client_id: str, client_secret: str | None, audience: str, clock: Clock) -> None:
@@ -71,6 +71,7 @@ class FakeIssuer:
         self.pushed_requests: list[dict[str, str]] = []
         self.revoked: list[str] = []
         self.tokens_given: list[str] = []
+        self.token_times_s: list[float] = []
         self.clock = clock
         self._randomness = SystemRandomness()
         self._key_numbers = itertools.count(2)
@@ -248,6 +249,13 @@ class FakeIssuer:
         return web.json_response({"keys": [self.key.as_jwk()]} | self.jwks_overrides)
 
     async def _token(self, request: web.Request) -> web.Response:
+        started = self.clock.monotonic()
+        try:
+            return await self._answer_token_request(request)
+        finally:
+            self.token_times_s.append(self.clock.monotonic() - started)
+
+    async def _answer_token_request(self, request: web.Request) -> web.Response:
         form = await read_form(request)
         self.token_requests.append(form)
         if self.token_gate is not None:

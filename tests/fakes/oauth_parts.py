@@ -23,7 +23,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
     """RFC 6749 section 3.2: no parameter more than once."""
     posted = await request.post()
     if len(posted) != len(set(posted)):
-        raise web.HTTPBadRequest(body=b'{"error": "invalid_request"}', content_type="application/json")
+        raise web.HTTPBadRequest(text='{"error": "invalid_request"}', content_type="application/json")
     return {name: str(value) for name, value in posted.items()}
 
 

@@ -1,0 +1,1 @@
+"""How each published figure is made. Results are figures, not tests."""
