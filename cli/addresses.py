@@ -48,4 +48,11 @@ def ensure_safe(address: str) -> None:
         )
 
 
+def ensure_named_by(server: str, address: str) -> None:
+    """As `ensure_safe`, and https where the server is: it must not steer us to services of this machine."""
+    ensure_safe(address)
+    if server.startswith("https:") and not address.startswith("https:"):
+        raise CliError(f"{server} names {address}, which is not https.", _ASK_THE_OPERATOR)
+
+
 _ASK_THE_OPERATOR: Final = "Ask the operator of the server for an https address."

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import TypeVar
 
+from cli.addresses import ensure_named_by
 from cli.answers import Problem, Provider, User, decode
 from cli.client import Answer, Client
 from cli.errors import CliError, TokenRefusedError, UnreachableError
@@ -20,6 +21,13 @@ def provider_of(client: Client, server: str) -> Provider:
         raise CliError(
             f"{server} wants an audience but names none.", "Ask its operator to set OIDC_AUDIENCE."
         )
+    for endpoint in (
+        provider.device_authorization_endpoint,
+        provider.token_endpoint,
+        provider.revocation_endpoint,
+    ):
+        if endpoint is not None:
+            ensure_named_by(server, endpoint)
     return provider
 
 

@@ -1,17 +1,18 @@
 """The only HTTP of the command: bounded answers, no redirects, safe addresses, our User-Agent."""
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
 from typing import Final
 
 import httpx
 
 from cli.addresses import ensure_safe
 from cli.errors import CliError, UnreachableError
-from common.clock import Clock
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
 EXCHANGE_TIME_S: Final = 15.0
@@ -58,9 +59,9 @@ class Client:
     travel with it to where nobody allowed it.
     """
 
-    def __init__(self, clock: Clock, stack: ExitStack) -> None:
-        self._clock = clock
+    def __init__(self, stack: ExitStack, exchange_time_s: float) -> None:
         self._stack = stack
+        self._exchange_time_s = exchange_time_s
 
     @cached_property
     def _plain(self) -> httpx.Client:
@@ -88,10 +89,12 @@ class Client:
         ensure_safe(address)
         http = self._secure if address.startswith("https:") else self._plain
         try:
-            with http.stream(method, address, headers=headers, data=form) as response:
-                answer = Answer(
-                    response.status_code, self._bounded_body(response), response.headers.get("Retry-After")
-                )
+            with (
+                _deadline(self._exchange_time_s),
+                http.stream(method, address, headers=headers, data=form) as response,
+            ):
+                body = _bounded_body(response)
+                answer = Answer(response.status_code, body, response.headers.get("Retry-After"))
         except httpx.TimeoutException:
             raise UnreachableError(f"{origin_of(address)} did not answer in time.", _TRY_AGAIN) from None
         except httpx.ConnectError as error:
@@ -107,20 +110,34 @@ class Client:
             )
         return answer
 
-    def _bounded_body(self, response: httpx.Response) -> bytes:
-        # httpx's timeouts count single reads: a peer that sends a byte a second would never meet them,
-        # and other processes wait for the lock meanwhile.
-        deadline = self._clock.monotonic() + EXCHANGE_TIME_S
-        body = bytearray()
-        for chunk in response.iter_raw():
-            body += chunk
-            if len(body) > ANSWER_LIMIT_BYTES:
-                raise CliError(
-                    f"{origin_of(str(response.url))} sent an answer that is too large to be right."
-                )
-            if self._clock.monotonic() > deadline:
-                raise httpx.ReadTimeout("the whole answer took too long")
-        return bytes(body)
+
+@contextmanager
+def _deadline(time_s: float) -> Iterator[None]:
+    """Raises `httpx.ReadTimeout` when the whole exchange takes too long.
+
+    httpx's timeouts count single reads: a peer that sends a byte a second, of the head or of a chunk, would
+    never meet them, and other processes wait for the lock meanwhile. So the system's alarm counts.
+    """
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise httpx.ReadTimeout("the whole answer took too long")
+
+    former = signal.signal(signal.SIGALRM, give_up)
+    running, _ = signal.setitimer(signal.ITIMER_REAL, time_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, running)
+        signal.signal(signal.SIGALRM, former)
+
+
+def _bounded_body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > ANSWER_LIMIT_BYTES:
+            raise CliError(f"{origin_of(str(response.url))} sent an answer that is too large to be right.")
+    return bytes(body)
 
 
 def origin_of(address: str) -> str:
@@ -130,10 +147,10 @@ def origin_of(address: str) -> str:
 
 
 @contextmanager
-def open_client(clock: Clock) -> Iterator[Client]:
+def open_client(exchange_time_s: float = EXCHANGE_TIME_S) -> Iterator[Client]:
     """A client with pools of its own, opened when they are needed."""
     with ExitStack() as stack:
-        yield Client(clock, stack)
+        yield Client(stack, exchange_time_s)
 
 
 def _open_plain() -> httpx.Client:

@@ -6,7 +6,7 @@ from typing import Final
 
 from cli import provider
 from cli.access import credentials_of
-from cli.addresses import ensure_safe
+from cli.addresses import ensure_named_by
 from cli.answers import DeviceCode, Provider, Tokens
 from cli.client import Client
 from cli.errors import CliError, UnreachableError
@@ -72,7 +72,7 @@ class DeviceLogin:
         for address in (code.verification_uri, code.verification_uri_complete):
             # It goes to a terminal and to a browser, where the person types a password.
             if address is not None:
-                ensure_safe(address)
+                ensure_named_by(whose.token_endpoint, address)
         self.terminal.show_code(code)
         with self.terminal.output.waiting_until(deadline):
             return self._wait_for_decision(whose, code, deadline)

@@ -106,7 +106,7 @@ def _examples(*lines: str) -> str:
     epilog=_examples(
         "doorward login --server https://doorward.example.com",
         "doorward whoami",
-        'curl -H "Authorization: Bearer $(doorward token)" https://doorward.example.com/api/v1/users/me',
+        'echo "Authorization: Bearer $(doorward token)" | curl -H @- https://doorward.example.com/api/v1/users/me',
     ),
 )
 @click.version_option(VERSION, message="doorward %(version)s")
@@ -131,7 +131,7 @@ def login(invocation: Invocation, *, no_browser: bool) -> None:
     It is confirmed in a browser, on this machine or any other.
     """
     server = invocation.server()
-    with open_client(invocation.parts.clock) as client:
+    with open_client() as client:
         try:
             invocation.keep.ensure_writable()
             credentials = _device_login(invocation, client, server, no_browser=no_browser)
@@ -156,7 +156,7 @@ def logout(invocation: Invocation) -> None:
     if invocation.keep.credentials(server) is None:
         invocation.output.say(f"You are not logged in to {server}.")
         return
-    with open_client(invocation.parts.clock) as client:
+    with open_client() as client:
         _sign_out(invocation, client, server)
     invocation.output.say(f"Logged out of {server}.")
 
@@ -168,7 +168,7 @@ def logout(invocation: Invocation) -> None:
 def whoami(invocation: Invocation, *, as_json: bool) -> None:
     """Show who you are to the server, and your tenants."""
     server = invocation.server()
-    with open_client(invocation.parts.clock) as client:
+    with open_client() as client:
         user, document = invocation.access(client).use(
             server, lambda access_token: api.ask_who_i_am(client, server, access_token)
         )
@@ -181,7 +181,7 @@ def whoami(invocation: Invocation, *, as_json: bool) -> None:
 
 @doorward.command(
     epilog=_examples(
-        'curl -H "Authorization: Bearer $(doorward token)" https://doorward.example.com/api/v1/users/me'
+        'echo "Authorization: Bearer $(doorward token)" | curl -H @- https://doorward.example.com/api/v1/users/me'
     )
 )
 @_server_option()
@@ -192,7 +192,7 @@ def token(invocation: Invocation) -> None:
     It is good for at least a minute, unless the provider gives out shorter ones or is away.
     """
     server = invocation.server()
-    with open_client(invocation.parts.clock) as client:
+    with open_client() as client:
         click.echo(invocation.access(client).fresh(server).access_token)
 
 

@@ -81,7 +81,10 @@ def unusable(path: Path, error: OSError) -> CliError:
 
 def _refuse_shared_folder(folder: Path) -> None:
     # Whoever may write there could plant a login of their own, or take the lock's file away.
-    if folder.stat().st_mode & _OTHERS_MAY_WRITE:
+    status = folder.stat()
+    if status.st_uid not in {0, os.geteuid()}:
+        raise CliError(f"{folder} belongs to another user.", "Name a folder of your own.")
+    if status.st_mode & _OTHERS_MAY_WRITE:
         raise CliError(f"{folder} can be changed by other users.", f"Run `chmod 700 {folder}`.")
 
 

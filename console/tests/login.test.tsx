@@ -131,3 +131,10 @@ test.each([
   expect(await screen.findByRole("alert")).toHaveTextContent("does not understand");
   expect(screen.queryByText("Mallory")).not.toBeInTheDocument();
 });
+
+test("a crafted address cannot keep the console from starting", async () => {
+  const { platform } = openConsole(signedOut(), "//evil.example/?error=x");
+
+  expect(await screen.findByRole("button", { name: "Log in" })).toBeInTheDocument();
+  expect(platform.address()).toMatchObject({ path: "/", search: "" });
+});

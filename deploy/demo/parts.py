@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.demo.errors import DemoError
 from deploy.demo.folder import Folder, write_private
-from deploy.demo.ports import Ports
+from deploy.demo.ports import Ports, has_ipv6_loopback
 from deploy.demo.secrets_kept import CLIENT_SECRET, COOKIE_KEY, KeptSecrets
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +185,9 @@ def _caddy(plan: Plan) -> Part:
         settings={
             "SITE_ADDRESS": plan.url,
             "OTHER_NAMES": f"http://:{ports.public}",
+            # Browsers ask [::1] first for `localhost`: left free, another user of this machine could take it
+            # and be sent the session cookie.
+            "BIND": "127.0.0.1 [::1]" if has_ipv6_loopback() else "127.0.0.1",
             "BFF_WEB": _local(ports.web),
             "BFF_DEVICE": _local(ports.device),
             "APISERVER": _local(ports.apiserver),

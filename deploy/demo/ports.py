@@ -68,10 +68,15 @@ def _another(port: int) -> int:
     return next(likely, 9000)
 
 
+def has_ipv6_loopback() -> bool:
+    """Whether [::1] can be listened on."""
+    return _try_to_listen(socket.AF_INET6, "::1", 0) is None
+
+
 def _why_not(port: int) -> int | None:
     """The error number of listening there, None when it works.
 
-    [::1] counts too: the demo does not listen there, but browsers try it first for `localhost`.
+    [::1] counts too, where there is one: browsers try it first for `localhost`.
     """
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         number = _try_to_listen(family, host, port)

@@ -64,8 +64,9 @@ def _things_to_try(url: str) -> list[tuple[str, list[str]]]:
         (
             "Call the API with the access token of that login",
             [
-                f'curl -H "Authorization: Bearer $({doorward} token --server {url})" \\',
-                f"     {url}/api/v1/users/me",
+                # The token goes by a pipe: arguments of a program can be read by everybody on the machine.
+                f'echo "Authorization: Bearer $({doorward} token --server {url})" |',
+                f"     curl -H @- {url}/api/v1/users/me",
             ],
         ),
     ]

@@ -1,13 +1,16 @@
 """What servers and providers may send: nothing of it ends in a traceback or takes a token along."""
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from cli.client import ANSWER_LIMIT_BYTES, open_client
 from cli.errors import CliError, ExitCode, UnreachableError
 from tests.cli.conftest import Machine
-from tests.fakes.clock import FakeClock
 from tests.fakes.device_provider import Canned, DeviceProvider, problem
 
 GARBAGE = {
@@ -171,24 +174,45 @@ def test_no_doorward_there(machine: Machine, provider: DeviceProvider) -> None:
     assert "There is no Doorward at " in machine.run("login").err
 
 
-class JumpingClock(FakeClock):
-    """Each look at it takes ten seconds, as a peer would that sends a byte now and then."""
+@contextmanager
+def dripping_server(start: bytes) -> Iterator[str]:
+    """Sends a byte now and then, for ever, after this beginning of an answer."""
+    stopped = threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
 
-    def monotonic(self) -> float:
-        self.advance(seconds=10)
-        return super().monotonic()
+    def drip() -> None:
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(start)
+                while not stopped.wait(0.05):
+                    connection.sendall(b"x")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    stopped.set()
+    thread.join()
+    listening.close()
 
 
-def test_an_answer_that_drips_is_given_up(provider: DeviceProvider) -> None:
-    provider.instead["/slow"] = Canned(body=b" " * (ANSWER_LIMIT_BYTES // 2))
-
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Long: ", id="head"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", id="chunk extension"),
+    ],
+)
+def test_an_answer_that_drips_is_given_up(start: bytes) -> None:
     with (
-        open_client(JumpingClock()) as client,
+        dripping_server(start) as url,
+        open_client(exchange_time_s=0.4) as client,
         pytest.raises(UnreachableError, match="did not answer in time"),
     ):
-        client.get(f"{provider.url}/slow")
+        client.get(url)
 
 
 def test_an_address_is_judged_before_anything_is_sent() -> None:
-    with open_client(FakeClock()) as client, pytest.raises(CliError, match="plain http"):
+    with open_client() as client, pytest.raises(CliError, match="plain http"):
         client.get("http://example.com/", access_token="secret")

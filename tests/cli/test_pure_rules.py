@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.addresses import ensure_safe, server_address
+from cli.addresses import ensure_named_by, ensure_safe, server_address
 from cli.browser import has_graphical_session
 from cli.errors import CliError, InvalidServerError
 from cli.output import LONGEST_TEXT, clean
@@ -145,3 +145,13 @@ def test_the_owner_of_a_file_is_looked_at() -> None:
 
     with pytest.raises(CliError, match="belongs to another user"):
         refuse_shared(Path("credentials.json"), status(os.geteuid() + 1))
+
+
+def test_a_server_elsewhere_does_not_steer_us_to_services_of_this_machine() -> None:
+    with pytest.raises(CliError, match="not https"):
+        ensure_named_by("https://door.example", "http://127.0.0.1:9000/_admin/shutdown?force=1")
+
+
+@pytest.mark.parametrize("address", ["https://login.example/token", "http://127.0.0.1:9000/token"])
+def test_a_server_of_this_machine_may_name_both(address: str) -> None:
+    ensure_named_by("http://localhost:8080", address)

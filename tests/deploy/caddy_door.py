@@ -136,7 +136,7 @@ async def open_door(folder: Path, *, scheme: str = "http", **settings: str) -> A
 async def _serve(behind: Behind) -> AsyncIterator[str]:
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", behind.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, max_field_size=65536, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]

@@ -253,6 +253,7 @@ class TestHeaders:
             "Forwarded": "for=6.6.6.6;host=evil.example",
             "X-Real-IP": "6.6.6.6",
             "X_Real_IP": "6.6.6.6",
+            "X-Request-Id": "of-somebody-else",
         }
         async with door.client.get(f"{door.url}/api/v1/users/me", headers=forged | headers) as answer:
             behind = {one.name: one for one in (door.web, door.device, door.apiserver)}
@@ -261,13 +262,40 @@ class TestHeaders:
         forwarding = {
             name.lower(): value
             for name, value in received.items()
-            if "forwarded" in name.lower() or "real" in name.lower()
+            if any(word in name.lower() for word in ("forwarded", "real", "request-id"))
         }
         assert forwarding == {
             "x-forwarded-for": "127.0.0.1",
             "x-forwarded-proto": "http",
             "x-forwarded-host": f"localhost:{door.port}",
         }
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"X-Device-Key": "k"},
+            {"X-Provisioning-Key": "k"},
+            {"Authorization": "Bearer dwd_x"},
+            {"Authorization": "Bearer x"},
+            {"User-Agent": "doorward-cli/1.0"},
+        ],
+        ids=str,
+    )
+    async def test_the_session_cookie_is_for_the_web_mode_agent_alone(
+        self, door: Door, headers: dict[str, str]
+    ) -> None:
+        session = {"Cookie": "__Host-doorward_session=secret"}
+        behind = {one.name: one for one in (door.web, door.device, door.apiserver)}
+        async with door.client.get(f"{door.url}/api/v1/users/me", headers=session | headers) as answer:
+            received = behind[answer.headers["X-Answered-By"]].last.headers
+        async with door.client.get(f"{door.url}/openapi.json", headers=session):
+            received_by_apiserver = door.apiserver.last.headers
+        async with door.client.get(f"{door.url}/userinfo", headers=session):
+            received_by_web = door.web.last.headers
+
+        assert "Cookie" not in received
+        assert "Cookie" not in received_by_apiserver
+        assert received_by_web["Cookie"] == session["Cookie"]
 
 
 class TestLimits:
@@ -278,6 +306,11 @@ class TestLimits:
     async def test_a_body_within_the_limit_passes(self, door: Door) -> None:
         async with door.client.post(f"{door.url}/api/upload", data=b"x" * 1_000_000) as answer:
             assert await answer.text() == "1000000"
+
+    async def test_the_cookies_of_many_tabs_pass_so_that_the_agent_can_drop_them(self, door: Door) -> None:
+        answer = await ask(door, "/session", Cookie="c=" + "x" * 30_000)
+
+        assert answer.status == 200
 
     async def test_a_huge_head_is_refused(self, door: Door) -> None:
         answer = await ask(door, "/", Cookie="c=" + "x" * 40_000)

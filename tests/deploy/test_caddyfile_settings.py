@@ -58,7 +58,7 @@ def test_a_slow_or_huge_head_is_cut_and_a_long_stream_is_not(tmp_path: Path) -> 
     (server,) = adapted(tmp_path)["apps"]["http"]["servers"].values()
 
     assert server["read_header_timeout"] == 10 * 10**9
-    assert server["max_header_bytes"] == 16_000
+    assert server["max_header_bytes"] == 32_000
     assert "read_timeout" not in server
     assert "write_timeout" not in server
 

@@ -8,7 +8,7 @@ export function TerminalCard() {
   const commands = [
     `doorward login --server ${origin}`,
     "doorward whoami",
-    `curl -H "Authorization: Bearer $(doorward token)" ${origin}/api/v1/users/me`,
+    `echo "Authorization: Bearer $(doorward token)" | curl -H @- ${origin}/api/v1/users/me`,
   ];
   return (
     <Card title="From the terminal" className="card--wide">

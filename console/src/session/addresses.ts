@@ -14,7 +14,7 @@ export function isOwnPath(path: string, origin: string): boolean {
 // The agent takes plain return addresses only and answers others 400: a strange address bar is no reason for that.
 const PLAIN_PATH = /^(?:\/[\w.~-]+)*\/?$/;
 const PLAIN = /^[!#-;=?-[\]^_a-z{|}~]+$/;
-const LONGEST_RETURN = 2048;
+const LONGEST_RETURN = 1024;
 
 const LEFTOVERS = ["error", "state"] as const;
 

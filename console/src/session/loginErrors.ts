@@ -1,7 +1,7 @@
 /** What the user reads when a login did not work. The code comes from the address bar: it is never shown itself. */
 
 import type { Platform } from "../platform";
-import { hasLeftovers, withoutLeftovers } from "./addresses";
+import { hasLeftovers, isOwnPath, withoutLeftovers } from "./addresses";
 
 const UNKNOWN = "The login did not work. Please try again.";
 
@@ -18,7 +18,11 @@ const SENTENCES: ReadonlyMap<string, string> = new Map([
 /** The sentence for `?error=<code>`, once: the parameter leaves the address bar, a reload does not repeat it. */
 export function takeLoginError(platform: Platform): string | null {
   const address = platform.address();
-  if (hasLeftovers(address)) platform.replaceAddress(withoutLeftovers(address));
+  if (hasLeftovers(address)) {
+    const path = withoutLeftovers(address);
+    // `//host/?error=x` is a path here, but would be another host there: the browser would throw.
+    platform.replaceAddress(isOwnPath(path, address.origin) ? path : "/");
+  }
   const code = new URLSearchParams(address.search).get("error");
   return code === null ? null : (SENTENCES.get(code) ?? UNKNOWN);
 }
