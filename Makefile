@@ -17,7 +17,7 @@ export UV_CACHE_DIR := $(CACHE)/uv
 export TMPDIR := $(CACHE)/tmp
 _ := $(shell mkdir -p "$(TMPDIR)")
 
-.PHONY: help demo test check lock clean always
+.PHONY: help demo test check bench lock clean always
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
@@ -37,6 +37,9 @@ check: .venv/.dev console/node_modules/.installed ## style and types of all code
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy .
 	cd console && $(NPM) run --silent check
+
+bench: .venv/.dev ## figures, printed: the storm at the second of expiry
+	$(PYTHON) -m bench.refresh_storm
 
 # uv, because pip cannot lock for other systems than the one it runs on.
 UV_COMPILE = .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
