@@ -107,6 +107,18 @@ async def test_a_holder_that_is_killed_before_it_sent_is_taken_over_unseen(fleet
         assert fleet.refreshes() == 1
 
 
+async def test_a_provider_that_takes_longer_than_the_lease_is_asked_once(fleet: Fleet) -> None:
+    async with AsyncExitStack() as stack:
+        [cookie] = await due_sessions(fleet, stack, 1)
+        fleet.issuer.token_delay_s = LEASE_LIFETIME.total_seconds() + 1
+        client = await stack.enter_async_context(a_client())
+
+        answers = await asyncio.gather(*(call(client, agent, cookie) for agent in fleet.agents))
+
+        assert set(answers) == {200}
+        assert fleet.refreshes() == 1
+
+
 async def test_a_holder_that_is_killed_after_it_saved_is_not_noticed(fleet: Fleet) -> None:
     async with AsyncExitStack() as stack:
         [cookie] = await due_sessions(fleet, stack, 1)

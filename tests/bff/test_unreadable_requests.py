@@ -21,6 +21,24 @@ ROWS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        pytest.param("=; ;; a; =b; doorward_session", id="empty names"),
+        pytest.param("; ".join(f"doorward_session_{n}=x" for n in range(1000)), id="a thousand chunks"),
+        pytest.param("doorward_session=99999999; doorward_session_chunks=99999999", id="a count of chunks"),
+        pytest.param(f"doorward_session={'x' * 30_000}", id="a long one"),
+        pytest.param("doorward_session=a; doorward_session=b", id="two of one name"),
+    ],
+)
+async def test_odd_cookies_are_nobody(agent: Agent, cookie: str) -> None:
+    browser = await agent.browser()
+
+    answer = await browser.client.get("/userinfo", headers={"Cookie": cookie})
+
+    assert answer.status_code == 401
+
+
 @pytest.mark.parametrize("line", ROWS)
 async def test_no_answer_quotes_a_request(
     agent: Agent, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, line: str

@@ -19,7 +19,7 @@ from yarl import URL
 from common.clock import Clock, SystemClock
 from common.randomness import SystemRandomness, token_urlsafe
 from tests.fakes.client_assertions import ClientAssertions
-from tests.fakes.oauth_parts import Grant, compressed_zeros, oauth_error, read_form
+from tests.fakes.oauth_parts import Grant, compressed_zeros, oauth_error, profile, read_form
 from tests.fakes.tokens import SigningKey, b64url, compact
 
 ABSENT: Final = object()
@@ -154,7 +154,7 @@ class FakeIssuer:
             "auth_time": now,
             "exp": now + ACCESS_TOKEN_LIFETIME_S,
             "sid": f"sid-{sub}",
-            **_profile(str(sub)),
+            **profile(str(sub)),
         }
         return self._signed("JWT", headers, usual | claims)
 
@@ -283,7 +283,7 @@ class FakeIssuer:
             return web.Response(status=401, headers={hdrs.WWW_AUTHENTICATE: 'Bearer error="invalid_token"'})
         match self.userinfo_answer:
             case "honest":
-                return web.json_response({"sub": grant.sub, **_profile(grant.sub)})
+                return web.json_response({"sub": grant.sub, **profile(grant.sub)})
             case "array":
                 return web.json_response([{"sub": grant.sub}])
             case "other_sub":
@@ -372,9 +372,7 @@ class FakeIssuer:
             "id_token": self.id_token(grant.sub, **id_token_claims) if has_id_token else ABSENT,
         }
         given = _without_absent(answer)
-        self.tokens_given += [
-            given[name] for name in ("access_token", "refresh_token", "id_token") if name in given
-        ]
+        self.tokens_given += [given[name] for name in given if name.endswith("_token")]
         return web.json_response(given)
 
     def _knows_client(self, request: web.Request, form: Mapping[str, str]) -> bool:
@@ -394,10 +392,6 @@ class FakeIssuer:
                 return oauth_error(error)
             case _:
                 return web.Response(status=503, text="broken by a test")
-
-
-def _profile(sub: str) -> dict[str, Any]:
-    return {"name": sub.capitalize(), "email": f"{sub}@example.test", "email_verified": True}
 
 
 def _without_absent(values: Mapping[str, Any]) -> dict[str, Any]:

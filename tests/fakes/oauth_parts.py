@@ -1,7 +1,8 @@
-"""Small parts of the fake issuer: what it remembers of a grant, how it reads forms and writes answers."""
+"""Small parts of the fake issuer: users and grants, and how it reads and writes OAuth."""
 
 import gzip
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -17,6 +18,10 @@ class Grant:
     code_challenge: str
     is_revoked: bool = False
     refresh_token: str = ""
+
+
+def profile(sub: str) -> dict[str, Any]:
+    return {"name": sub.capitalize(), "email": f"{sub}@example.test", "email_verified": True}
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
