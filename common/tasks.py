@@ -9,7 +9,8 @@ import structlog
 T = TypeVar("T")
 
 LONGEST_PAUSE_S = 30.0
-LONGEST_FINISH_S = 5.0
+# Longer than one exchange with a provider may take (common.http).
+LONGEST_FINISH_S = 12.0
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +29,15 @@ class Tasks:
         task.add_done_callback(self._forget)
         return task
 
+    def start_to_finish(self, name: str, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """As `start`, for what must not stop half-way: a shutdown waits for it a while."""
+        task = self.start(name, work)
+        self._detached.add(task)
+        return task
+
     def detach(self, name: str, work: Coroutine[object, object, object]) -> None:
         """Run `work` once with nobody waiting: its error is logged, and a shutdown waits for it a while."""
-        task = self.start(name, work)
-        task.add_done_callback(_log_failure)
-        self._detached.add(task)
+        self.start_to_finish(name, work).add_done_callback(_log_failure)
 
     def keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` until shutdown; when it fails it is logged and started again, with growing pauses."""

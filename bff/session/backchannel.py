@@ -7,9 +7,8 @@ cookies that are not here; the provider has ended the login anyway.
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -19,7 +18,6 @@ from bff.login.provider import ProviderUnavailableError
 from bff.login.start import provider_problem
 from bff.session.record import SessionOwner, SessionRecord
 from bff.session.sessions import Sessions
-from bff.session.store import StoreUnavailableError
 from common.clock import Clock
 from common.http import Json
 from common.issuer import Issuer, IssuerUnavailableError
@@ -30,6 +28,7 @@ _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _LARGEST_FORM_BYTES = 16 * 1024
 # Seen tokens are remembered for as long as they live: nobody decides for us how long that is.
 _LONGEST_LIFE = timedelta(hours=1)
+_BEGUN, _DONE = b"begun", b"done"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class BackchannelLogout:
         try:
             claims = await self._verified(await _logout_token(request))
             # A task of its own: a provider that hangs up early must not leave sessions behind.
-            await asyncio.shield(self.tasks.start("backchannel_logout", self._end_once(claims)))
+            await asyncio.shield(self.tasks.start_to_finish("backchannel_logout", self._end_once(claims)))
         except InvalidTokenError as error:
             self.events.logout_token_refused(error.cause)
             return web.json_response({"error": "invalid_request"}, status=400)
@@ -77,15 +76,24 @@ class BackchannelLogout:
             raise InvalidTokenError("lifetime")
         expires_at = self.clock.now() + timedelta(seconds=lifetime_s) + LEEWAY
         name, store = _spent_name(claims), self.sessions.store
-        try:
-            if not await store.put_once(name, b"", expires_at):
-                raise InvalidTokenError("replayed")
-            await self._end_named(claims)
-        except StoreUnavailableError:
-            # Given back as far as can be: refused as a replay, the repetition would end nobody's session.
-            with suppress(StoreUnavailableError):
-                await store.take_once(name)
-            raise
+        if not await self._begin(name, expires_at):
+            raise InvalidTokenError("replayed")
+        await self._end_named(claims)
+        await store.take_once(name)
+        await store.put_once(name, _DONE, expires_at)
+
+    async def _begin(self, name: str, expires_at: datetime) -> bool:
+        """False for a token that has done its work.
+
+        One whose work was broken off, by a fault or a crash, may come again: refused as a replay, the
+        repetition would end nobody's session.
+        """
+        store = self.sessions.store
+        if await store.put_once(name, _BEGUN, expires_at):
+            return True
+        is_done = await store.take_once(name) == _DONE
+        await store.put_once(name, _DONE if is_done else _BEGUN, expires_at)
+        return not is_done
 
     async def _end_named(self, claims: Claims) -> None:
         for record in await self._named(claims):

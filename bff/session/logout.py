@@ -4,6 +4,7 @@
 `id_token_hint`, so that no script ever reads the token.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from bff.login.provider import Provider, ProviderUnavailableError, end_session_u
 from bff.login.redirects import allowed_return
 from bff.session.record import session_key
 from bff.session.seal import Sealer
-from bff.session.sessions import BrowserSession, Sessions
+from bff.session.sessions import BrowserSession, Rest, Sessions
 from bff.session.storage import SessionStorage
 from bff.session.store import StoreUnavailableError
 from bff.settings import Settings
@@ -90,14 +91,20 @@ class Logout:
     async def _end_session(self, session: BrowserSession, return_to: str) -> str:
         """Ended here first: whatever the provider does, the cookie opens nothing from now on."""
         rest = self.sessions.rest(session)
-        await self.sessions.end(session.key)
-        self.events.session_ended("logout")
+        # A task of its own: a page that logs out and leaves at once must not keep the token alive.
+        await asyncio.shield(self.tasks.start_to_finish("logout", self._end_here(session, rest)))
         if rest is None:
             return return_to
-        if rest.refresh_token is not None:
-            # Not awaited: a slow provider must not make the logout look as if it had failed.
-            self.tasks.detach("revoke", self.provider.revoke(rest.refresh_token))
         return await self._ticket(rest.id_token, return_to) or return_to
+
+    async def _end_here(self, session: BrowserSession, rest: Rest | None) -> None:
+        try:
+            await self.sessions.end(session.key)
+            self.events.session_ended("logout")
+        finally:
+            if rest is not None and rest.refresh_token is not None:
+                # Not awaited: a slow provider must not make the logout look as if it had failed.
+                self.tasks.detach("revoke", self.provider.revoke(rest.refresh_token))
 
     async def _ticket(self, id_token: str, return_to: str) -> str | None:
         try:

@@ -31,11 +31,14 @@ from common.randomness import Randomness, token_urlsafe
 from common.tasks import Tasks
 
 LEASE_LIFETIME = timedelta(seconds=3)
+# Once sent, the lease outlives an outage of the store: another agent that took it over meanwhile would send a
+# refresh token that the provider has already rotated.
+SENT_LEASE_LIFETIME = timedelta(seconds=12)
 # How long a request waits for a refresh that it could do without.
 PATIENCE_S = 2.0
 _RENEWALS_A_LIFE = 4
 _LOOK_AGAIN_S = 0.02
-_SAVE_TRIES, _SAVE_PAUSE_S = 40, 0.5
+_SAVE_PAUSE_S = 0.5
 # A waiter gives up a little after a living holder must have.
 _LONGEST_WAIT_S = EXCHANGE_TIME_S + LEASE_LIFETIME.total_seconds() + 1
 
@@ -105,9 +108,16 @@ class Refresher:
 
     async def _refresh_or_end(self, session: BrowserSession) -> BrowserSession:
         try:
-            return await self.refresh(session)
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                fresh = await self.refresh(session)
         except NoRefreshTokenError:
             return await self._give_up(session, "no_refresh_token")
+        except TimeoutError:
+            raise ProviderUnavailableError("refresh_too_slow") from None
+        if not is_bearer_usable(fresh.record.tokens, self.clock.now()):
+            # An ID token that could not be verified for lack of keys: 503 and not somebody's 401.
+            raise ProviderUnavailableError("bearer_not_renewed")
+        return fresh
 
     async def refresh(self, session: BrowserSession) -> BrowserSession:
         """Refresh now, or share the refresh that is under way, here or in another process.
@@ -116,7 +126,7 @@ class Refresher:
         """
         running = self._running.get(session.key)
         if running is None:
-            running = self.tasks.start("refresh", self._refresh(session))
+            running = self.tasks.start_to_finish("refresh", self._refresh(session))
             self._running[session.key] = running
             running.add_done_callback(lambda _: self._running.pop(session.key, None))
         return await asyncio.shield(running)
@@ -168,6 +178,7 @@ class Refresher:
             raise NoRefreshTokenError
         if not await self.sessions.store.mark_sent(lease):
             raise ProviderUnavailableError("refresh_lease_lost")
+        await self.sessions.store.renew_lease(lease, SENT_LEASE_LIFETIME)
         return await self._ask_provider(session, lease, rest, rest.refresh_token)
 
     async def _ask_provider(
@@ -214,11 +225,14 @@ class Refresher:
 
     async def _saved(self, session: BrowserSession, lease: Lease, tokens: Tokens) -> BrowserSession | None:
         """The provider has rotated: what is not saved now is lost, so a store that is away is waited for."""
-        for _ in range(_SAVE_TRIES - 1):
-            with suppress(StoreUnavailableError):
-                return await self.sessions.save_tokens(session, lease, tokens)
-            await asyncio.sleep(_SAVE_PAUSE_S)
-        return await self.sessions.save_tokens(session, lease, tokens)
+        try:
+            async with asyncio.timeout(SENT_LEASE_LIFETIME.total_seconds()):
+                while True:
+                    with suppress(StoreUnavailableError):
+                        return await self.sessions.save_tokens(session, lease, tokens)
+                    await asyncio.sleep(_SAVE_PAUSE_S)
+        except TimeoutError:
+            raise StoreUnavailableError("timeout") from None
 
     @contextmanager
     def _renewed(self, lease: Lease) -> Iterator[None]:
@@ -233,7 +247,7 @@ class Refresher:
         while True:
             await asyncio.sleep(LEASE_LIFETIME.total_seconds() / _RENEWALS_A_LIFE)
             with suppress(StoreUnavailableError):
-                await self.sessions.store.renew_lease(lease, LEASE_LIFETIME)
+                await self.sessions.store.renew_lease(lease, SENT_LEASE_LIFETIME)
 
     async def _new_id_token(self, session: BrowserSession, answer: TokenAnswer) -> str | None:
         """OIDC Core 12.2: a refreshed ID token speaks of the same person, or the session must end."""

@@ -194,9 +194,32 @@ async def test_a_logout_during_a_refresh_wins_and_the_new_token_is_revoked(agent
     refreshing = asyncio.create_task(thief.call("GET", "/api/v1/things"))
     await until(lambda: refreshes(agent) > 0)
 
+    # The logout's own revocation fails, so that the provider still answers the refresh.
+    agent.issuer.broken(revocation=True)
     await browser.call("POST", "/logout")
+    await until(lambda: all(task.get_name() != "revoke" for task in asyncio.all_tasks()))
+    agent.issuer.broken(revocation=False)
     agent.issuer.token_gate.set()
 
     assert (await refreshing).status_code == 401
     assert (await thief.call("GET", "/session")).json()["logged_in"] is False
-    await until(lambda: len(agent.issuer.revoked) == 2)
+    await until(lambda: len(agent.issuer.revoked) == 1)
+
+
+async def test_a_shutdown_waits_for_a_refresh_that_nobody_waits_for(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    leaving = asyncio.create_task(browser.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+
+    closing = asyncio.create_task(agent.parts.tasks.close())
+    await asyncio.sleep(0)
+    agent.issuer.token_gate.set()
+    await closing
+
+    assert len(agent.issuer.tokens_given) == 6
+    assert await bearer(agent, browser) == f"Bearer {agent.issuer.tokens_given[3]}"
+    assert refreshes(agent) == 1
