@@ -176,9 +176,10 @@ class Refresher:
             return await self._give_up(session, "sealed_with_a_lost_key")
         if rest.refresh_token is None:
             raise NoRefreshTokenError
-        if not await self.sessions.store.mark_sent(lease):
+        store = self.sessions.store
+        # Looked at twice: a lease that is lost between the two must not send beside the one that has it now.
+        if not await store.mark_sent(lease) or not await store.renew_lease(lease, SENT_LEASE_LIFETIME):
             raise ProviderUnavailableError("refresh_lease_lost")
-        await self.sessions.store.renew_lease(lease, SENT_LEASE_LIFETIME)
         return await self._ask_provider(session, lease, rest, rest.refresh_token)
 
     async def _ask_provider(

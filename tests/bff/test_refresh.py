@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from bff.session.record import session_key
+from bff.session.refresh import LEASE_LIFETIME
 from tests.bff.agent import SESSION_COOKIE, Agent, Browser, run_agent
 from tests.fakes.issuer import ACCESS_TOKEN_LIFETIME_S
 from tests.fakes.waiting import until
@@ -204,6 +206,24 @@ async def test_a_logout_during_a_refresh_wins_and_the_new_token_is_revoked(agent
     assert (await refreshing).status_code == 401
     assert (await thief.call("GET", "/session")).json()["logged_in"] is False
     await until(lambda: len(agent.issuer.revoked) == 1)
+
+
+async def test_a_lease_that_has_sent_is_not_taken_over_in_a_short_outage(agent: Agent) -> None:
+    """Whoever took it over would send a token that the provider may have rotated already."""
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    refreshing = asyncio.create_task(browser.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+    agent.clock.advance(seconds=LEASE_LIFETIME.total_seconds() + 2)
+
+    key = session_key(browser.session_cookie or "")
+    taken = await agent.parts.sessions.store.take_lease(key, "another agent", LEASE_LIFETIME)
+    agent.issuer.token_gate.set()
+
+    assert taken is None
+    assert (await refreshing).status_code == 200
+    assert refreshes(agent) == 1
 
 
 async def test_a_shutdown_waits_for_a_refresh_that_nobody_waits_for(agent: Agent) -> None:
