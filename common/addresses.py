@@ -33,6 +33,8 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
 
 
 def _is_address(text: str) -> bool:
+    if "%" in text:
+        return False  # the zone of an IPv6 address may be any text, which would go into logs and headers
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -98,14 +98,11 @@ class Environment:
     def duration(self, name: str, default: str) -> timedelta:
         """A time span such as 90s, 30m, 12h or 7d."""
         value = self.optional(name) or default
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            self.fault(f"{name} is {value!r}: write a number and a unit, such as 90s, 30m, 12h or 7d.")
-            return timedelta(seconds=1)
-        duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
-        if duration > _LONGEST_DURATION:
-            self.fault(f"{name} is {value!r}: use at most {_LONGEST_DURATION.days}d.")
-        return duration
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fault(f"{name} is {value!r}: {error}.")
+            return parse_duration(default)
 
     def url(self, name: str, default: str | None = None) -> str:
         """An absolute http or https address without credentials, query and fragment."""
@@ -164,6 +161,17 @@ class Environment:
         if not content:
             self.fault(f"{name}_FILE names an empty file: write the secret into it.")
         return content or None
+
+
+def parse_duration(text: str) -> timedelta:
+    """A time span such as 90s, 30m, 12h or 7d. Raises `ValueError` with the remedy."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("write a number and a unit, such as 90s, 30m, 12h or 7d")
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if duration > _LONGEST_DURATION:
+        raise ValueError(f"use at most {_LONGEST_DURATION.days}d")
+    return duration
 
 
 def is_plain_http_url(value: str) -> bool:

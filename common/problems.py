@@ -29,11 +29,15 @@ class ProblemCode(StrEnum):
     MISSING_TOKEN = "missing_token"  # noqa: S105 - the name of a code
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - the name of a code
     FORBIDDEN = "forbidden"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    STEP_UP_REQUIRED = "step_up_required"
     CROSS_SITE_REQUEST = "cross_site_request"
     LOGIN_FAILED = "login_failed"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
     REQUEST_TOO_LARGE = "request_too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
     REFRESH_NOT_POSSIBLE = "refresh_not_possible"
     TOO_MANY_REQUESTS = "too_many_requests"
     INTERNAL_ERROR = "internal_error"
@@ -51,11 +55,18 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.MISSING_TOKEN: (HTTPStatus.UNAUTHORIZED, "A bearer token is required"),
     ProblemCode.INVALID_TOKEN: (HTTPStatus.UNAUTHORIZED, "The bearer token is not accepted"),
     ProblemCode.FORBIDDEN: (HTTPStatus.FORBIDDEN, "The caller may not do this"),
+    ProblemCode.INSUFFICIENT_SCOPE: (HTTPStatus.FORBIDDEN, "The login lacks a scope"),
+    ProblemCode.STEP_UP_REQUIRED: (HTTPStatus.FORBIDDEN, "A stronger login is required"),
     ProblemCode.CROSS_SITE_REQUEST: (HTTPStatus.FORBIDDEN, "The request came from another site"),
     ProblemCode.LOGIN_FAILED: (HTTPStatus.FORBIDDEN, "The login did not succeed"),
     ProblemCode.NOT_FOUND: (HTTPStatus.NOT_FOUND, "There is nothing at this address"),
     ProblemCode.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed here"),
     ProblemCode.REQUEST_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too large"),
+    ProblemCode.REQUEST_TIMEOUT: (HTTPStatus.REQUEST_TIMEOUT, "The request came too slowly"),
+    ProblemCode.HEADERS_TOO_LARGE: (
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers are too large",
+    ),
     ProblemCode.REFRESH_NOT_POSSIBLE: (HTTPStatus.CONFLICT, "The access token cannot be refreshed"),
     ProblemCode.TOO_MANY_REQUESTS: (HTTPStatus.TOO_MANY_REQUESTS, "There are too many requests at once"),
     ProblemCode.INTERNAL_ERROR: (HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
@@ -107,7 +118,7 @@ class ProblemError(Exception):
 Render = Callable[[web.Request, ProblemError], web.Response]
 
 
-def problem_json(request: web.Request, problem: ProblemError) -> web.Response:
+def problem_body(problem: ProblemError, request_id: str | None) -> bytes:
     """The RFC 9457 body; `code` and `request_id` are our extension members."""
     body = {
         "type": f"urn:doorward:problem:{problem.code.value}",
@@ -115,10 +126,14 @@ def problem_json(request: web.Request, problem: ProblemError) -> web.Response:
         "status": problem.status.value,
         "detail": problem.detail,
         "code": problem.code.value,
-        "request_id": request.get(REQUEST_ID),
+        "request_id": request_id,
     }
+    return json.dumps(body).encode()
+
+
+def problem_json(request: web.Request, problem: ProblemError) -> web.Response:
     return web.Response(
-        body=json.dumps(body).encode(),
+        body=problem_body(problem, request.get(REQUEST_ID)),
         status=problem.status,
         headers=problem.headers,
         content_type="application/problem+json",

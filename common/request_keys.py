@@ -17,3 +17,5 @@ REQUEST_ID = web.RequestKey("request_id", str)
 CLIENT_ADDRESS = web.RequestKey("client_address", str)
 IS_FROM_TRUSTED_PROXY = web.RequestKey("is_from_trusted_proxy", bool)
 CALLER_LABEL = web.RequestKey("caller_label", CallerLabel)
+# Where one handler serves many routes: the one that this request belongs to.
+ROUTE_NAME = web.RequestKey("route_name", str)

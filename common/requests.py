@@ -12,7 +12,7 @@ from common.clock import Clock
 from common.env import Network
 from common.metrics import RequestMetrics
 from common.randomness import Randomness, token_urlsafe
-from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, IS_FROM_TRUSTED_PROXY, REQUEST_ID
+from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, IS_FROM_TRUSTED_PROXY, REQUEST_ID, ROUTE_NAME
 
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -58,18 +58,12 @@ class RequestLog:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         request[IS_FROM_TRUSTED_PROXY] = is_trusted
         request[CLIENT_ADDRESS] = client_address(peer, forwarded, self.trusted_proxies)
-        request[REQUEST_ID] = self._request_id(request, is_trusted=is_trusted)
-
-    def _request_id(self, request: web.Request, *, is_trusted: bool) -> str:
-        # Only a proxy of ours may name a request: a client's choice could forge lines of the log.
-        given = request.headers.get("X-Request-Id", "")
-        if is_trusted and _REQUEST_ID_FORM.fullmatch(given):
-            return given
-        return token_urlsafe(self.randomness, _ID_BYTES)
+        given = request.headers.get("X-Request-Id", "") if is_trusted else ""
+        request[REQUEST_ID] = request_id(given) or new_request_id(self.randomness)
 
     def _write(self, request: web.Request, status: int, seconds: float) -> None:
-        route = route_pattern(request)
-        method = request.method if request.method in _KNOWN_METHODS else "OTHER"
+        route = request.get(ROUTE_NAME) or route_pattern(request)
+        method = method_label(request.method)
         self.metrics.answered(method=method, route=route, status=status, seconds=seconds)
         caller = request.get(CALLER_LABEL)
         log.info(
@@ -83,6 +77,20 @@ class RequestLog:
             caller_id=caller.id if caller else None,
             address=request[CLIENT_ADDRESS],
         )
+
+
+def request_id(given: str) -> str:
+    """What a proxy of ours calls the request; empty when it is none: it could forge lines of the log."""
+    return given if _REQUEST_ID_FORM.fullmatch(given) else ""
+
+
+def new_request_id(randomness: Randomness) -> str:
+    return token_urlsafe(randomness, _ID_BYTES)
+
+
+def method_label(method: str) -> str:
+    """Clients may invent methods; labels of metrics are not for them to make."""
+    return method if method in _KNOWN_METHODS else "OTHER"
 
 
 def route_pattern(request: web.Request) -> str:

@@ -1,12 +1,15 @@
 """Listening and draining: a public and a private listener until SIGTERM, then no new work and a clean end."""
 
 import asyncio
+import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 import uvloop
@@ -17,18 +20,35 @@ from common.env import ListenAddress, SettingsError
 DRAIN_TIME_S = 20.0
 # Sixty tabs that start a login at once leave twenty kilobytes of cookies, until the next request drops them.
 LONGEST_HEADER_BYTES = 32 * 1024
+_BACKLOG = 1024
+_SILENT_S = 60
 
 log = structlog.get_logger(__name__)
 
 
+class Front(Protocol):
+    """Takes a listener's connections in place of aiohttp's server, which gets those that it hands on."""
+
+    def connection(self, make_handler: Callable[[], asyncio.Protocol], /) -> asyncio.Protocol:
+        """The protocol of a new connection; `make_handler` makes one of aiohttp's."""
+        ...
+
+    async def drain(self, time_s: float, /) -> None: ...
+
+
 @dataclass(frozen=True)
 class Listener:
-    """`ends_with_client`: a request is cancelled when its client leaves, instead of run to its end."""
+    """`ends_with_client`: a request is cancelled when its client leaves, instead of run to its end.
+
+    `shares_port`: further processes may listen at the same address, and the system spreads connections.
+    """
 
     name: str
     address: ListenAddress
     app: web.Application
     ends_with_client: bool = False
+    front: Front | None = None
+    shares_port: bool = False
 
 
 async def serve_until_stopped(listeners: list[Listener]) -> None:
@@ -40,8 +60,19 @@ async def serve_until_stopped(listeners: list[Listener]) -> None:
     async with AsyncExitStack() as stack:
         for listener in listeners:
             await _listen(stack, listener)
+        _quieten_collector()
         await stopped.wait()
         log.info("draining", seconds=DRAIN_TIME_S)
+
+
+def _quieten_collector() -> None:
+    """What was made at the start stays, so the collector need not look at it again and again.
+
+    A request makes a dozen objects and no cycles: the default would look for some after each fifty.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def make_runner(
@@ -104,13 +135,12 @@ class _Runner(web.AppRunner):
 
 async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
     runner = make_runner(listener.app, ends_with_client=listener.ends_with_client)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, listener.address.host, listener.address.port)
+    host, port = listener.address.host, listener.address.port
     try:
-        await site.start()
+        chosen = await open_listener(
+            stack, runner, listener.front, host=host, port=port, reuse_port=listener.shares_port or None
+        )
     except (OSError, UnicodeError) as error:
-        host, port = listener.address.host, listener.address.port
         # The resolver's errors have negative numbers, and a name that cannot be one has none.
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number is not None and number > 0 else "there is no such host"
@@ -118,7 +148,41 @@ async def _listen(stack: AsyncExitStack, listener: Listener) -> None:
             [f"The {listener.name} listener {host}:{port}: {reason}. Free it or set another address."]
         ) from error
     # Port 0 lets the system choose: what it chose is told.
-    log.info("listening", listener=listener.name, host=listener.address.host, port=runner.addresses[0][1])
+    log.info("listening", listener=listener.name, host=host, port=chosen)
+
+
+async def open_listener(
+    stack: AsyncExitStack,
+    runner: web.AppRunner,
+    front: Front | None,
+    drain_time_s: float = DRAIN_TIME_S,
+    **where: Any,  # noqa: ANN401 - passed through
+) -> int:
+    """Listen until the stack closes; the port. `where` is what `loop.create_server` takes."""
+    await runner.setup()
+    stack.push_async_callback(_drain, runner, front, drain_time_s)
+    make_handler = runner.server
+    assert make_handler is not None  # noqa: S101 - there is one after `setup`
+    make = make_handler if front is None else lambda: front.connection(make_handler)
+    server = await asyncio.get_running_loop().create_server(make, backlog=_BACKLOG, **where)
+    # First of all: no new connections. aiohttp's and the front's own are ended by what was pushed before.
+    stack.callback(server.close)
+    for listening in server.sockets:
+        _ask_whether_peers_are_there(listening)
+    return int(server.sockets[0].getsockname()[1])
+
+
+async def _drain(runner: web.AppRunner, front: Front | None, time_s: float) -> None:
+    """Both at once: each may take all of the time."""
+    ends = [runner.cleanup()] if front is None else [front.drain(time_s), runner.cleanup()]
+    await asyncio.gather(*ends)
+
+
+def _ask_whether_peers_are_there(listening: socket.socket) -> None:
+    """Inherited by what is accepted: a WebSocket whose client lost its network would be kept for ever."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system asks after two hours
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
 
 
 def run_server(main: Callable[[], Coroutine[object, object, None]]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -44,8 +45,11 @@ class Tasks:
         self.start(name, _restart_forever(name, work)).add_done_callback(_log_failure)
 
     async def close(self, finish_s: float = LONGEST_FINISH_S) -> None:
-        if self._detached:
-            await asyncio.wait(self._detached, timeout=finish_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(finish_s):
+                # More than once: what finishes may leave the rest of its work to a task of its own.
+                while self._detached:
+                    await asyncio.wait(self._detached)
         while self._running:
             tasks = list(self._running)
             for task in tasks:

@@ -96,6 +96,27 @@ async def test_closing_lets_detached_work_finish() -> None:
     assert ended == ["revoked"]
 
 
+async def test_what_finishing_work_leaves_to_others_is_finished_too() -> None:
+    """A logout leaves the revocation to a task of its own."""
+    tasks, release, ended = Tasks(), asyncio.Event(), list[str]()
+
+    async def revoke() -> None:
+        await asyncio.sleep(0.01)
+        ended.append("revoked")
+
+    async def log_out() -> None:
+        await release.wait()
+        tasks.detach("revoke", revoke())
+
+    tasks.start_to_finish("logout", log_out())
+    closing = asyncio.create_task(tasks.close())
+    await asyncio.sleep(0)
+    release.set()
+    await closing
+
+    assert ended == ["revoked"]
+
+
 async def test_closing_does_not_wait_for_ever() -> None:
     tasks, running, ended = Tasks(), asyncio.Event(), list[str]()
 
