@@ -150,9 +150,9 @@ class LoginEnd:
             tokens=tokens_of(
                 answer,
                 self.clock.now(),
-                self.provider.bearer,
+                self.provider,
                 id_token=answer.id_token or "",
-                refresh_token=None,
+                former=None,
             ),
             label=request.headers.get("User-Agent", "")[:_LONGEST_LABEL],
         )

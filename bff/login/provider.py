@@ -15,6 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from bff.login.client_auth import ClientAuthentication
 from bff.login.transaction import LoginTransaction
+from bff.session.grants import GrantRules
 from bff.settings import Settings
 from common.http import ExchangeError, Json, exchange, json_object
 from common.issuer import Issuer, IssuerUnavailableError
@@ -60,6 +61,7 @@ class TokenAnswer:
     expires_in_s: int
     refresh_token: str | None
     id_token: str | None
+    scope: str | None
 
     def __repr__(self) -> str:
         return "TokenAnswer(***)"
@@ -77,6 +79,7 @@ class Provider:
         self._settings = settings
         self.scopes = settings.scopes
         self.bearer = settings.bearer
+        self.grant_rules = GrantRules(settings.scopes, settings.routes.roles_claim)
         self._auth = auth
 
     async def metadata(self) -> ProviderMetadata:
@@ -243,6 +246,7 @@ def _token_answer(response: httpx.Response) -> TokenAnswer:
         expires_in_s=_lifetime_s(answer.get("expires_in")),
         refresh_token=_text(answer.get("refresh_token")),
         id_token=_text(answer.get("id_token")),
+        scope=_scope(answer.get("scope")),
     )
 
 
@@ -258,6 +262,13 @@ def _lifetime_s(value: Json) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         return _UNKNOWN_LIFETIME_S
     return int(min(value, _LONGEST_LIFETIME_S))
+
+
+def _scope(value: Json) -> str | None:
+    """None when it was left out, which means something (RFC 6749 5.1). Some providers send a list."""
+    if isinstance(value, list):
+        return " ".join(word for word in value if isinstance(word, str))
+    return value if isinstance(value, str) or value is None else ""
 
 
 def _text(value: Json) -> str | None:

@@ -54,7 +54,7 @@ class LoginStart:
             url = await self.provider.authorization_url(transaction, asked)
         except ProviderUnavailableError as error:
             raise provider_problem(error) from error
-        if wants_json(request):
+        if wants_json(request.headers):
             response = web.json_response({"authorization_request_url": url})
         else:
             response = web.Response(status=302, headers={"Location": url})

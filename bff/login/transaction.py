@@ -82,6 +82,10 @@ def state_id(state: str) -> str:
     return hashlib.sha256(b"doorward/login-state/v1" + state.encode()).hexdigest()[:32]
 
 
+def login_cookie_prefix(*, is_secure: bool) -> str:
+    return "__Host-doorward_login_" if is_secure else "doorward_login_"
+
+
 @dataclass(frozen=True)
 class TransactionCookies:
     """Writes, finds and drops transaction cookies."""
@@ -129,7 +133,7 @@ class TransactionCookies:
 
     @property
     def name_prefix(self) -> str:
-        return "__Host-doorward_login_" if self.is_secure else "doorward_login_"
+        return login_cookie_prefix(is_secure=self.is_secure)
 
     def _name(self, state: str) -> str:
         return self.name_prefix + state_id(state)

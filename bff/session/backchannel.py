@@ -7,8 +7,9 @@ cookies that are not here; the provider has ended the login anyway.
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from bff.login.provider import ProviderUnavailableError
 from bff.login.start import provider_problem
 from bff.session.record import SessionOwner, SessionRecord
 from bff.session.sessions import Sessions
+from bff.session.store import StoreUnavailableError
 from common.clock import Clock
 from common.http import Json
 from common.issuer import Issuer, IssuerUnavailableError
@@ -28,7 +30,6 @@ _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _LARGEST_FORM_BYTES = 16 * 1024
 # Seen tokens are remembered for as long as they live: nobody decides for us how long that is.
 _LONGEST_LIFE = timedelta(hours=1)
-_BEGUN, _DONE = b"begun", b"done"
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class BackchannelLogout:
     async def handle(self, request: web.Request) -> web.Response:
         """200 when the named sessions have ended, 400 for a token that is not accepted (section 2.8)."""
         try:
-            claims = await self._verified(await _logout_token(request))
+            token = await _logout_token(request)
             # A task of its own: a provider that hangs up early must not leave sessions behind.
-            await asyncio.shield(self.tasks.start_to_finish("backchannel_logout", self._end_once(claims)))
+            await asyncio.shield(self.tasks.start_to_finish("backchannel_logout", self._log_out(token)))
         except InvalidTokenError as error:
             self.events.logout_token_refused(error.cause)
             return web.json_response({"error": "invalid_request"}, status=400)
@@ -53,6 +54,9 @@ class BackchannelLogout:
             # Not 400: the provider should send it again.
             raise provider_problem(ProviderUnavailableError(error.cause)) from error
         return web.Response()
+
+    async def _log_out(self, presented_token: str) -> None:
+        await self._end_once(await self._verified(presented_token))
 
     async def _verified(self, presented_token: str) -> Claims:
         """Section 2.6, in its order."""
@@ -65,35 +69,25 @@ class BackchannelLogout:
             raise InvalidTokenError("events")
         if _text(claims, "jti") is None:
             raise InvalidTokenError("jti")
+        if time_claim(claims, "exp") - time_claim(claims, "iat") > _LONGEST_LIFE.total_seconds():
+            raise InvalidTokenError("lifetime")
         if _text(claims, "sub") is None and _text(claims, "sid") is None:
             raise InvalidTokenError("nobody_named")
         return claims
 
     async def _end_once(self, claims: Claims) -> None:
-        """A token that was seen is refused for as long as it could be presented."""
-        lifetime_s = time_claim(claims, "exp") - self.clock.now().timestamp()
-        if lifetime_s > _LONGEST_LIFE.total_seconds():
-            raise InvalidTokenError("lifetime")
-        expires_at = self.clock.now() + timedelta(seconds=lifetime_s) + LEEWAY
+        """A token that has done its work is refused for as long as it could be presented.
+
+        It is noted after the work: one whose work was broken off, by a fault or a crash, may come again.
+        """
         name, store = _spent_name(claims), self.sessions.store
-        if not await self._begin(name, expires_at):
+        if await store.is_kept(name):
             raise InvalidTokenError("replayed")
         await self._end_named(claims)
-        await store.take_once(name)
-        await store.put_once(name, _DONE, expires_at)
-
-    async def _begin(self, name: str, expires_at: datetime) -> bool:
-        """False for a token that has done its work.
-
-        One whose work was broken off, by a fault or a crash, may come again: refused as a replay, the
-        repetition would end nobody's session.
-        """
-        store = self.sessions.store
-        if await store.put_once(name, _BEGUN, expires_at):
-            return True
-        is_done = await store.take_once(name) == _DONE
-        await store.put_once(name, _DONE if is_done else _BEGUN, expires_at)
-        return not is_done
+        expires_at = datetime.fromtimestamp(time_claim(claims, "exp"), UTC) + LEEWAY
+        with suppress(StoreUnavailableError):  # it has worked; once more, it would find the same sessions
+            if not await store.put_once(name, b"", expires_at):
+                raise InvalidTokenError("replayed")
 
     async def _end_named(self, claims: Claims) -> None:
         for record in await self._named(claims):
@@ -107,8 +101,17 @@ class BackchannelLogout:
         if subject is None:
             return await store.sessions_of_login(issuer, sid or "")
         records = await store.sessions_of(SessionOwner(issuer, subject, provider_session=None))
-        # A session whose ID token named no `sid` could be the one that is meant.
-        return [record for record in records if sid is None or record.owner.provider_session in {sid, None}]
+        issued_at = datetime.fromtimestamp(time_claim(claims, "iat"), UTC)
+        return [record for record in records if _is_meant(record, sid, issued_at)]
+
+
+def _is_meant(record: SessionRecord, sid: str | None, issued_at: datetime) -> bool:
+    if sid is not None and record.owner.provider_session == sid:
+        return True
+    # A session whose ID token named no `sid` could be the one that is meant.
+    could_be = sid is None or record.owner.provider_session is None
+    # Not one that began afterwards: an old token that came again would log out whoever has signed in since.
+    return could_be and record.created_at <= issued_at + LEEWAY
 
 
 def _spent_name(claims: Claims) -> str:

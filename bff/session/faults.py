@@ -15,7 +15,9 @@ async def answer_store_faults(request: web.Request, handler: Handler) -> web.Str
     try:
         return await handler(request)
     except StoreUnavailableError as error:
-        detail = "Sessions cannot be looked up at the moment. You stay signed in: try again in a moment."
-        raise ProblemError(
-            ProblemCode.STORE_UNAVAILABLE, detail, cause=error.cause, retry_after_s=RETRY_AFTER_S
-        ) from error
+        raise store_problem(error) from error
+
+
+def store_problem(error: StoreUnavailableError) -> ProblemError:
+    detail = "Sessions cannot be looked up at the moment. You stay signed in: try again in a moment."
+    return ProblemError(ProblemCode.STORE_UNAVAILABLE, detail, cause=error.cause, retry_after_s=RETRY_AFTER_S)

@@ -23,19 +23,29 @@ class LiveConnections:
 
     @contextmanager
     def held(self, key: SessionKey, close: Close) -> Iterator[None]:
-        """Registered while the block runs; `close` must be quick, must not raise, may come at any time.
-
-        Raises `TooManyConnectionsError`.
-        """
-        closers = self._open.setdefault(key, set())
-        if len(closers) >= MOST_PER_SESSION:
-            raise TooManyConnectionsError
-        closers.add(close)
+        """Registered while the block runs. Raises as `add` does."""
+        self.add(key, close)
         try:
             yield
         finally:
+            self.discard(key, close)
+
+    def add(self, key: SessionKey, close: Close) -> None:
+        """`close` must be quick, must not raise, may come at any time. Raises `TooManyConnectionsError`."""
+        closers = self._open.get(key)
+        if closers is None:
+            self._open[key] = {close}
+            return
+        if len(closers) >= MOST_PER_SESSION:
+            raise TooManyConnectionsError
+        closers.add(close)
+
+    def discard(self, key: SessionKey, close: Close) -> None:
+        """Not held open any more; harmless when it was closed or never added."""
+        closers = self._open.get(key)
+        if closers is not None:
             closers.discard(close)
-            if not closers and self._open.get(key) is closers:
+            if not closers:
                 del self._open[key]
 
     def close_all(self, key: SessionKey) -> int:

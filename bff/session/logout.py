@@ -17,7 +17,7 @@ from bff.login.provider import Provider, ProviderUnavailableError, end_session_u
 from bff.login.redirects import allowed_return
 from bff.session.record import session_key
 from bff.session.seal import Sealer
-from bff.session.sessions import BrowserSession, Rest, Sessions
+from bff.session.sessions import BrowserSession, Sessions
 from bff.session.storage import SessionStorage
 from bff.session.store import StoreUnavailableError
 from bff.settings import Settings
@@ -77,13 +77,19 @@ class Logout:
         return _see_other(url.decode() if url is not None else "/")
 
     async def _end(self, request: web.Request) -> web.Response:
+        # A task of its own: a page that logs out and leaves at once has logged out.
+        return await asyncio.shield(self.tasks.start_to_finish("logout", self._ended(request)))
+
+    async def _ended(self, request: web.Request) -> web.Response:
         return_to = self._return_to(request)
         session = await self.storage.current(request)
         logout_url = return_to
         if session is not None:
             logout_url = await self._end_session(session, return_to)
         response = (
-            web.json_response({"logout_url": logout_url}) if wants_json(request) else _see_other(logout_url)
+            web.json_response({"logout_url": logout_url})
+            if wants_json(request.headers)
+            else _see_other(logout_url)
         )
         self.storage.drop_cookie(response)
         return response
@@ -91,13 +97,6 @@ class Logout:
     async def _end_session(self, session: BrowserSession, return_to: str) -> str:
         """Ended here first: whatever the provider does, the cookie opens nothing from now on."""
         rest = self.sessions.rest(session)
-        # A task of its own: a page that logs out and leaves at once must not keep the token alive.
-        await asyncio.shield(self.tasks.start_to_finish("logout", self._end_here(session, rest)))
-        if rest is None:
-            return return_to
-        return await self._ticket(rest.id_token, return_to) or return_to
-
-    async def _end_here(self, session: BrowserSession, rest: Rest | None) -> None:
         try:
             await self.sessions.end(session.key)
             self.events.session_ended("logout")
@@ -105,6 +104,9 @@ class Logout:
             if rest is not None and rest.refresh_token is not None:
                 # Not awaited: a slow provider must not make the logout look as if it had failed.
                 self.tasks.detach("revoke", self.provider.revoke(rest.refresh_token))
+        if rest is None:
+            return return_to
+        return await self._ticket(rest.id_token, return_to) or return_to
 
     async def _ticket(self, id_token: str, return_to: str) -> str | None:
         try:

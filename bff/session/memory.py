@@ -30,21 +30,26 @@ class MemorySessionStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[SessionKey, SessionRecord] = {}
+        self._hot: dict[SessionKey, HotSession] = {}
         self._keys_of: dict[_Index, set[SessionKey]] = {}
         self._leases: dict[SessionKey, _LeaseState] = {}
         self._once: dict[str, tuple[bytes, datetime]] = {}
         self._listeners: set[asyncio.Queue[SessionKey]] = set()
 
     async def create(self, record: SessionRecord) -> None:
-        self._records[record.key] = record
+        self._keep(record)
         for index in _indexes(record.owner):
             self._keys_of.setdefault(index, set()).add(record.key)
 
     async def load(self, key: SessionKey) -> SessionRecord | None:
         return self._records.get(key)
 
+    def peek(self, key: SessionKey) -> HotSession | None:
+        """For the data plane: the hot part, without a pause in which others could run."""
+        return self._hot.get(key)
+
     async def load_hot(self, keys: Sequence[SessionKey]) -> Mapping[SessionKey, HotSession]:
-        return {key: self._records[key].hot for key in keys if key in self._records}
+        return {key: self._hot[key] for key in keys if key in self._hot}
 
     async def save_tokens(self, lease: Lease, tokens: SealedTokens) -> bool:
         state = self._leases.get(lease.key)
@@ -106,11 +111,14 @@ class MemorySessionStore:
             self._leases[lease.key] = _LeaseState(fence=lease.fence, is_sent=is_sent)
 
     async def put_once(self, name: str, value: bytes, expires_at: datetime) -> bool:
-        kept = self._once.get(name)
-        if kept is not None and self._clock.now() < kept[1]:
+        if await self.is_kept(name):
             return False
         self._once[name] = (value, expires_at)
         return True
+
+    async def is_kept(self, name: str) -> bool:
+        kept = self._once.get(name)
+        return kept is not None and self._clock.now() < kept[1]
 
     async def take_once(self, name: str) -> bytes | None:
         now = self._clock.now()
@@ -146,6 +154,7 @@ class MemorySessionStore:
 
     def _remove(self, key: SessionKey) -> bool:
         record = self._records.pop(key, None)
+        self._hot.pop(key, None)
         self._leases.pop(key, None)
         if record is None:
             return False
@@ -162,8 +171,12 @@ class MemorySessionStore:
         record = self._records.get(key)
         if record is None:
             return False
-        self._records[key] = replace(record, **changes)  # type: ignore[arg-type] # names are fixed above
+        self._keep(replace(record, **changes))  # type: ignore[arg-type] # names are fixed above
         return True
+
+    def _keep(self, record: SessionRecord) -> None:
+        self._records[record.key] = record
+        self._hot[record.key] = record.hot
 
 
 def _indexes(owner: SessionOwner) -> list[_Index]:

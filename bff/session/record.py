@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NewType
 
+from bff.session.grants import Grants
 from common.http import Json
 
 SessionKey = NewType("SessionKey", str)
@@ -28,6 +29,7 @@ class Tokens:
     access_token: str
     refresh_token: str | None
     id_token: str
+    grants: Grants
 
     def __repr__(self) -> str:
         return "Tokens(***)"
@@ -35,7 +37,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class SealedTokens:
-    """The small part that every proxied request reads (`bearer` and its times) apart from the rest."""
+    """The small part that every proxied request reads (`bearer` and its times) apart from the rest.
+
+    The grants are sealed with the bearer: no store sees what anybody may do.
+    """
 
     bearer: bytes
     bearer_refresh_at: datetime
@@ -83,7 +88,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class HotSession:
-    """What a proxied request reads: the sealed bearer and the clocks."""
+    """What a proxied request reads: the sealed bearer, its grants with it, and the clocks."""
 
     bearer: bytes
     bearer_refresh_at: datetime
@@ -116,9 +121,9 @@ def is_usable(record: SessionRecord | HotSession, limits: SessionLimits, now: da
     return now < record.expires_at and now < record.active_at + limits.idle
 
 
-def is_worth_marking(record: SessionRecord, limits: SessionLimits, now: datetime) -> bool:
+def is_worth_marking(active_at: datetime, limits: SessionLimits, now: datetime) -> bool:
     """Being active is written at most once per twentieth of the idle time."""
-    return now - record.active_at >= limits.idle / _ACTIVITY_STEPS
+    return now - active_at >= limits.idle / _ACTIVITY_STEPS
 
 
 def refresh_time(tokens: Tokens) -> datetime:

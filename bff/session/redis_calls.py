@@ -48,6 +48,9 @@ class RedisCalls:
         """In a sentence, what the store lacks; None when it answered the last time that it was asked."""
         return self._fault
 
+    def node_of(self, key: str) -> str:
+        return self._link.node_of(key)
+
     async def ask(self, key: str, *command: str | bytes | int, is_repeatable: bool = False) -> Reply:
         """One command. `is_repeatable`: doing it twice is harmless, so it may be when its answer is lost."""
         return await self._guarded(key, lambda: self._link.execute(command), is_repeatable=is_repeatable)

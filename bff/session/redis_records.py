@@ -40,7 +40,8 @@ class SessionKeys:
 
     @property
     def of_hot(self) -> tuple[str, ...]:
-        return self.all[:2]
+        # The first two of `all`, without making the others: this is read for each proxied request.
+        return f"dw:{{{self.session}}}:hot", f"dw:{{{self.session}}}:clocks"
 
     @property
     def of_record(self) -> tuple[str, ...]:
@@ -65,6 +66,9 @@ class _Hot(msgspec.Struct, array_like=True):
     bearer: bytes
     refresh_at: datetime
     expires_at: datetime
+
+
+_HOT_PARTS = msgspec.msgpack.Decoder(_Hot)
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def hot_from(parts: Sequence[bytes | None]) -> HotSession | None:
     hot_part, clocks = parts
     if hot_part is None or clocks is None:
         return None
-    hot = msgspec.msgpack.decode(hot_part, type=_Hot)
+    hot = _HOT_PARTS.decode(hot_part)
     active_us, expires_us = clocks.split()
     return HotSession(
         bearer=hot.bearer,

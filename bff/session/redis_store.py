@@ -65,6 +65,10 @@ class RedisSessionStore:
     def fault(self) -> str | None:
         return self.calls.fault()
 
+    def node_of(self, key: SessionKey) -> str:
+        """The server that has this session: one name for all of them where there is no cluster."""
+        return self.calls.node_of(SessionKeys(key).of_hot[0])
+
     async def create(self, record: SessionRecord) -> None:
         now = self.clock.now()
         left = min(record.expires_at, record.active_at + self.idle) - now
@@ -149,6 +153,9 @@ class RedisSessionStore:
     async def put_once(self, name: str, value: bytes, expires_at: datetime) -> bool:
         left, key = milliseconds(expires_at - self.clock.now()), _once(name)
         return await self.calls.ask(key, "SET", key, value, "NX", "PX", left) is not None
+
+    async def is_kept(self, name: str) -> bool:
+        return await self.calls.ask(_once(name), "EXISTS", _once(name), is_repeatable=True) == 1
 
     async def take_once(self, name: str) -> bytes | None:
         taken = await self.calls.ask(_once(name), "GETDEL", _once(name))

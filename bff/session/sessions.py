@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
+from bff.session.grants import Grants
 from bff.session.live import LiveConnections
 from bff.session.record import (
+    HotSession,
     SealedTokens,
     SessionKey,
     SessionLimits,
@@ -19,13 +22,13 @@ from bff.session.record import (
     refresh_time,
     session_key,
 )
-from bff.session.seal import Sealer
+from bff.session.seal import Opener, Sealer
 from bff.session.store import Lease, SessionStore
 from common.clock import Clock
 from common.http import Json
 from common.randomness import Randomness, token_urlsafe
 
-_BEARER, _REST = "session-bearer", "session-rest"
+_HOT, _REST = "session-hot", "session-rest"
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,37 @@ class NewLogin:
     label: str
 
 
-class Rest(msgspec.Struct, array_like=True):
+class HotPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What every proxied request needs: what goes upstream, and what the login may do."""
+
+    bearer: str
+    grants: Grants
+
+    def __repr__(self) -> str:
+        return "HotPart(***)"
+
+
+@dataclass(frozen=True, repr=False)
+class Rest:
     """The tokens that a proxied request does not need."""
 
     access_token: str
     refresh_token: str | None
     id_token: str
+
+    def __repr__(self) -> str:
+        return "Rest(***)"
+
+
+class _KeptRest(msgspec.Struct, array_like=True):
+    """None: it is the bearer, which is kept once."""
+
+    access_token: str | None
+    refresh_token: str | None
+    id_token: str | None
+
+
+_HOT_PARTS = msgspec.msgpack.Decoder(HotPart)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +93,10 @@ class Sessions:
     limits: SessionLimits
     clock: Clock
     randomness: Randomness
+
+    @cached_property
+    def _hot_opener(self) -> Opener:
+        return Opener(self.sealer, _HOT)
 
     async def begin(self, login: NewLogin, user: Mapping[str, Json]) -> BrowserSession:
         """A new session under a new id. Deleting a former one of the same browser is the caller's part."""
@@ -93,7 +125,7 @@ class Sessions:
 
     async def mark_active(self, session: BrowserSession) -> None:
         now = self.clock.now()
-        if is_worth_marking(session.record, self.limits, now):
+        if is_worth_marking(session.record.active_at, self.limits, now):
             await self.store.mark_active(session.key, now)
 
     async def end(self, key: SessionKey) -> bool:
@@ -113,13 +145,22 @@ class Sessions:
 
     def bearer(self, session: BrowserSession) -> str | None:
         """What goes upstream; None when no key that we still have opens it."""
-        opened = self.sealer.open(_BEARER, session.cookie, session.record.tokens.bearer)
-        return None if opened is None else opened.decode()
+        hot = self.hot_part(session.cookie, session.record.tokens)
+        return None if hot is None else hot.bearer
+
+    def hot_part(self, cookie: str, sealed: HotSession | SealedTokens) -> HotPart | None:
+        """The bearer and the grants; None when no key that we still have opens them with this cookie."""
+        opened = self._hot_opener.open(cookie, sealed.bearer)
+        return None if opened is None else _HOT_PARTS.decode(opened)
 
     def rest(self, session: BrowserSession) -> Rest | None:
         """The tokens that stay here; None when no key that we still have opens them."""
         opened = self.sealer.open(_REST, session.cookie, session.record.tokens.rest)
-        return None if opened is None else msgspec.msgpack.decode(opened, type=Rest)
+        bearer = self.bearer(session)
+        if opened is None or bearer is None:
+            return None
+        kept = msgspec.msgpack.decode(opened, type=_KeptRest)
+        return Rest(kept.access_token or bearer, kept.refresh_token, kept.id_token or bearer)
 
     def idle_expires_at(self, session: BrowserSession) -> datetime:
         return session.record.active_at + self.limits.idle
@@ -141,10 +182,19 @@ class Sessions:
             self.live.close_all(key)
 
     def _sealed(self, cookie: str, tokens: Tokens) -> SealedTokens:
-        rest = msgspec.msgpack.encode(Rest(tokens.access_token, tokens.refresh_token, tokens.id_token))
+        rest = msgspec.msgpack.encode(_kept_rest(tokens))
+        hot = msgspec.msgpack.encode(HotPart(tokens.bearer, tokens.grants))
         return SealedTokens(
-            bearer=self.sealer.seal(_BEARER, cookie, tokens.bearer.encode()),
+            bearer=self.sealer.seal(_HOT, cookie, hot),
             bearer_refresh_at=refresh_time(tokens),
             bearer_expires_at=tokens.expires_at,
             rest=self.sealer.seal(_REST, cookie, rest),
         )
+
+
+def _kept_rest(tokens: Tokens) -> _KeptRest:
+    return _KeptRest(
+        access_token=None if tokens.bearer == tokens.access_token else tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        id_token=None if tokens.bearer == tokens.id_token else tokens.id_token,
+    )

@@ -95,6 +95,10 @@ class SessionStore(Protocol):
         """Keep a value until it is taken or expires; False, and nothing changed, when the name is in use."""
         ...
 
+    async def is_kept(self, name: str) -> bool:
+        """Whether a value is kept under this name; it stays there."""
+        ...
+
     async def take_once(self, name: str) -> bytes | None:
         """Remove and return the value: of two callers at once, one gets it."""
         ...

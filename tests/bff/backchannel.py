@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from bff.session.grants import Grants
 from bff.session.record import SessionOwner, Tokens
 from bff.session.sessions import BrowserSession, NewLogin, Sessions
 from tests.bff.agent import Agent, Browser
@@ -35,5 +36,5 @@ def refused(agent: Agent, cause: str) -> float:
 async def begun(sessions: Sessions, issuer: str, sub: str, sid: str | None = None) -> BrowserSession:
     """A session that no browser of the test has."""
     now = sessions.clock.now()
-    tokens = Tokens("bearer", now, now, "access", None, "id")
+    tokens = Tokens("bearer", now, now, "access", None, "id", Grants())
     return await sessions.begin(NewLogin(SessionOwner(issuer, sub, sid), tokens, ""), {"sub": sub})

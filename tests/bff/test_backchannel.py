@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -320,17 +319,3 @@ async def test_the_same_jti_in_another_token_is_a_replay(agent: Agent, provider:
     answer = await send(provider, agent.issuer.logout_token("luis", jti="once"))
 
     assert answer.status_code == 400
-
-
-async def test_a_token_whose_work_was_broken_off_may_come_again(agent: Agent, provider: Browser) -> None:
-    """What a crash, or a store that failed in between, leaves behind."""
-    browser = await signed_in(agent, "nora")
-    token = agent.issuer.logout_token("nora", jti="broken-off")
-    spent = hashlib.sha256(f"{agent.issuer.url} broken-off".encode()).hexdigest()
-    store = agent.parts.sessions.store
-    await store.put_once(f"logout-token:{spent}", b"begun", agent.clock.now() + timedelta(minutes=2))
-
-    first, again = await send(provider, token), await send(provider, token)
-
-    assert (first.status_code, again.status_code) == (200, 400)
-    assert (await browser.call("GET", "/userinfo")).status_code == 401

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from bff.session.backchannel import BackchannelLogout
 from bff.session.faults import answer_store_faults
@@ -20,14 +21,16 @@ from bff.session.store import StoreUnavailableError
 from common.clock import Clock
 from common.problems import problem_middleware
 from tests.bff.agent import Agent, Browser, run_agent
-from tests.bff.backchannel import PATH, REFUSAL, begun, refused, send, signed_in
+from tests.bff.backchannel import PATH, REFUSAL, begun, counted, refused, send, signed_in
 from tests.bff.logins import is_signed_in
 from tests.fakes.issuer import FakeIssuer
+from tests.fakes.relay import Relay
 from tests.fakes.waiting import until
 
 Client = TestClient[web.Request, web.Application]
 
 FORM = "application/x-www-form-urlencoded"
+GIVEN_UP = {"method": "POST", "route": PATH, "status": "499"}
 
 # Each test signs in users of its own, so one agent serves all of this file.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -197,6 +200,10 @@ class FaultyStore(MemorySessionStore):
         self.is_waiting = False
         self.removed: list[SessionKey] = []
 
+    async def is_kept(self, name: str) -> bool:
+        self._fail_at("is_kept")
+        return await super().is_kept(name)
+
     async def put_once(self, name: str, value: bytes, expires_at: datetime) -> bool:
         answer = await super().put_once(name, value, expires_at)
         self._fail_at("put_once")
@@ -233,7 +240,38 @@ async def endpoint(agent: Agent, store: FaultyStore) -> AsyncIterator[tuple[Clie
         yield client, sessions
 
 
-@pytest.mark.parametrize("operation", ["put_once", "sessions_of", "delete"])
+async def test_a_fault_that_comes_after_the_work_is_none_of_the_providers_business(agent: Agent) -> None:
+    store, token = FaultyStore(agent.clock), agent.issuer.logout_token("rita")
+    async with endpoint(agent, store) as (client, sessions):
+        session = await begun(sessions, agent.issuer.url, "rita")
+        store.fails_at = "put_once"
+
+        answer = await client.post(PATH, data={"logout_token": token})
+
+        assert answer.status == 200
+        assert await sessions.find(session.cookie) is None
+
+
+async def test_a_provider_that_hangs_up_while_its_keys_are_fetched_does_not_stop_the_logout() -> None:
+    async with FakeIssuer.start() as issuer, Relay.to(URL(issuer.url).port or 0) as relay:
+        issuer.metadata_overrides = {"jwks_uri": f"http://127.0.0.1:{relay.port}/jwks"}
+        async with run_agent(issuer) as agent:
+            browser, provider = await agent.signed_in(), await agent.browser()
+            issuer.rotate_keys()
+            relay.hold(b"/jwks")
+            sending = asyncio.create_task(send(provider, issuer.logout_token()))
+            await until(lambda: relay.is_holding)
+
+            sending.cancel()
+            await asyncio.wait([sending])
+            await until(lambda: counted(agent, "http_requests_total", **GIVEN_UP) == 1)
+            relay.release()
+
+            await until(lambda: counted(agent, "bff_sessions_ended_total", cause="backchannel_logout") == 1)
+            assert not await is_signed_in(browser)
+
+
+@pytest.mark.parametrize("operation", ["is_kept", "sessions_of", "delete"])
 async def test_a_token_that_a_fault_of_the_store_kept_from_its_work_may_come_again(
     agent: Agent, operation: str
 ) -> None:

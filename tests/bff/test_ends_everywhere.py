@@ -1,5 +1,6 @@
 """A session that ends at one agent ends at all of them, with what it holds open there."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from tests.bff.agent import SCRIPT, SESSION_COOKIE, Agent, run_agent
+from tests.bff.backchannel import send
 from tests.fakes.issuer import FakeIssuer
 from tests.fakes.redis_servers import RedisServers
 from tests.fakes.waiting import until
@@ -53,3 +55,17 @@ async def test_what_was_not_announced_is_found_by_the_sweep(redis_servers: Redis
             await other.parts.sessions.remove_ended()
 
             assert other.parts.sessions.live.sessions() == []
+
+
+async def test_replays_at_once_log_nobody_out(redis_servers: RedisServers) -> None:
+    async with two_agents(redis_servers.standalone().url) as (one, other):
+        token = one.issuer.logout_token("alice")
+        providers = [await one.browser(), await other.browser()]
+        first = await send(providers[0], token)
+        browser = await one.signed_in()
+
+        replays = await asyncio.gather(*(send(provider, token) for provider in providers * 8))
+
+        assert first.status_code == 200
+        assert {replay.status_code for replay in replays} == {400}
+        assert (await browser.call("GET", "/userinfo")).status_code == 200

@@ -70,10 +70,13 @@ async def test_a_failover_loses_no_session_that_a_replica_had_confirmed(
                 tasks.create_task(load.work(number))
             tasks.create_task(load.arrive())
             await asyncio.sleep(0.3)
+            stopped = time.monotonic()
             servers.primary.stop()
             await until(servers.is_replica_promoted, time_s=15)
+            record_property("promoted_s", round(time.monotonic() - stopped, 2))
             asked = load.users[0]
             await eventually(lambda: asked.call("GET", "/userinfo"), is_answered, time_s=15)
+            record_property("used_s", round(time.monotonic() - stopped, 2))
             arrived = len(load.newcomers)
             await until(lambda: len(load.newcomers) >= arrived + 3)
             load.is_over = True

@@ -1,5 +1,6 @@
 """Redis away, slow, full or empty, as browsers see it: 503 and the cookie kept, never a logout by mistake."""
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +12,9 @@ import pytest
 
 from tests.bff.agent import Agent, Browser, run_agent
 from tests.bff.redis_stores import SERVER_KEY
+from tests.fakes.issuer import ACCESS_TOKEN_LIFETIME_S
 from tests.fakes.redis_servers import RedisServer
-from tests.fakes.waiting import eventually
+from tests.fakes.waiting import eventually, until
 
 COOKIE_KEY = base64.b64encode(SERVER_KEY).decode()
 
@@ -90,6 +92,36 @@ async def test_when_the_store_is_back_it_is_used_without_a_restart(agent: Agent,
     answer = await eventually(lambda: browser.call("GET", "/userinfo"), is_answered)
     assert answer.json()["sub"] == "alice"
     await ready(agent)
+
+
+async def test_tokens_that_came_during_an_outage_are_kept_after_it(agent: Agent, server: RedisServer) -> None:
+    """The provider has rotated: thrown away, they would end the session."""
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    waiting = asyncio.create_task(browser.call("GET", "/api/v1/things"))
+    await until(lambda: len(agent.issuer.token_requests) == 2)
+
+    server.pause()
+    agent.issuer.token_gate.set()
+    await until(lambda: failures(agent) > 0)
+    agent.clock.advance(seconds=30)
+    so_far = failures(agent)
+    await until(lambda: failures(agent) > so_far + 3)
+    server.resume()
+
+    assert (await waiting).status_code == 200
+    assert (await browser.call("GET", "/api/v1/things")).status_code == 200
+    assert len(agent.issuer.token_requests) == 2
+
+
+def failures(agent: Agent) -> float:
+    """How often the store was asked in vain."""
+    found = [
+        agent.parts.registry.get_sample_value("bff_store_failures_total", {"cause": cause})
+        for cause in ("timeout", "connection")
+    ]
+    return sum(count or 0 for count in found)
 
 
 async def test_a_slow_store_does_not_cost_each_request_its_timeout(agent: Agent, server: RedisServer) -> None:

@@ -1,11 +1,13 @@
 """The access token is refreshed before it expires, once, and a refused grant ends the session."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from bff.session.record import session_key
-from bff.session.refresh import LEASE_LIFETIME
+from bff.session.grants import Grants
+from bff.session.record import Tokens, session_key
+from bff.session.refresh import LEASE_LIFETIME, SENT_LEASE_LIFETIME
 from tests.bff.agent import SESSION_COOKIE, Agent, Browser, run_agent
 from tests.fakes.issuer import ACCESS_TOKEN_LIFETIME_S
 from tests.fakes.waiting import until
@@ -30,10 +32,44 @@ async def test_a_token_that_is_not_due_is_left_alone(agent: Agent) -> None:
     assert refreshes(agent) == 0
 
 
-async def test_a_due_token_is_refreshed_before_it_is_used(agent: Agent) -> None:
+async def test_a_due_token_that_lasts_goes_up_while_its_successor_is_fetched(agent: Agent) -> None:
     browser = await agent.signed_in()
     former = await bearer(agent, browser)
     agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 29)
+    agent.issuer.token_gate = asyncio.Event()
+
+    meanwhile = [await bearer(agent, browser) for _ in range(3)]
+    agent.issuer.token_gate.set()
+
+    assert set(meanwhile) == {former}
+    await until_is_not(former, agent, browser)
+    assert refreshes(agent) == 1
+
+
+async def test_a_provider_that_fails_is_not_asked_by_every_request(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    former = await bearer(agent, browser)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 29)
+    agent.issuer.broken(token=True)
+
+    await bearer(agent, browser)
+    await until(lambda: refreshes(agent) > 0)
+    meanwhile = [await bearer(agent, browser) for _ in range(20)]
+
+    assert set(meanwhile) == {former}
+    assert refreshes(agent) == 1
+
+
+async def until_is_not(former: str, agent: Agent, browser: Browser) -> None:
+    async with asyncio.timeout(5):
+        while await bearer(agent, browser) == former:
+            pass
+
+
+async def test_a_token_about_to_end_is_refreshed_before_it_is_used(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    former = await bearer(agent, browser)
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S - 14)
 
     assert await bearer(agent, browser) != former
     assert refreshes(agent) == 1
@@ -224,6 +260,56 @@ async def test_a_lease_that_has_sent_is_not_taken_over_in_a_short_outage(agent: 
     assert taken is None
     assert (await refreshing).status_code == 200
     assert refreshes(agent) == 1
+
+
+async def test_an_overtaken_holder_that_is_refused_ends_nothing(agent: Agent) -> None:
+    """It was paused for longer than its lease; the token that the provider refuses is no longer in use."""
+    browser = await agent.signed_in()
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    paused = asyncio.create_task(browser.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+    agent.clock.advance(seconds=SENT_LEASE_LIFETIME.total_seconds())
+
+    await refresh_elsewhere(agent, browser)
+    agent.issuer.broken(token="invalid_grant")
+    agent.issuer.token_gate.set()
+
+    assert (await paused).status_code == 200
+    assert agent.backend.seen[-1].values("Authorization") == ["Bearer from-elsewhere"]
+
+
+async def refresh_elsewhere(agent: Agent, browser: Browser) -> None:
+    sessions = agent.parts.sessions
+    session = await sessions.find(browser.session_cookie)
+    assert session is not None
+    lease = await sessions.store.take_lease(session.key, "another agent", LEASE_LIFETIME)
+    assert lease is not None
+    now = agent.clock.now()
+    expires_at = now + timedelta(seconds=ACCESS_TOKEN_LIFETIME_S)
+    tokens = Tokens("from-elsewhere", now, expires_at, "from-elsewhere", "refresh-2", "id-token", Grants())
+    assert await sessions.save_tokens(session, lease, tokens)
+
+
+async def test_a_logout_that_the_refresh_hears_of_by_its_refusal_is_counted_once(agent: Agent) -> None:
+    browser = await agent.signed_in()
+    thief = await agent.browser(**{SESSION_COOKIE: browser.session_cookie or ""})
+    agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+    agent.issuer.token_gate = asyncio.Event()
+    refreshing = asyncio.create_task(thief.call("GET", "/api/v1/things"))
+    await until(lambda: refreshes(agent) > 0)
+
+    await browser.call("POST", "/logout")
+    await until(lambda: bool(agent.issuer.revoked))
+    agent.issuer.token_gate.set()
+
+    assert (await refreshing).status_code == 401
+    assert ended(agent, "logout") == 1
+    assert ended(agent, "grant_refused") == 0
+
+
+def ended(agent: Agent, cause: str) -> float:
+    return agent.parts.registry.get_sample_value("bff_sessions_ended_total", {"cause": cause}) or 0.0
 
 
 async def test_a_shutdown_waits_for_a_refresh_that_nobody_waits_for(agent: Agent) -> None:

@@ -319,6 +319,16 @@ async def test_a_one_time_value_is_taken_once(store: SessionStore) -> None:
     assert (taken.count(b"v"), taken.count(None)) == (1, 9)
 
 
+async def test_a_one_time_value_is_looked_at_without_taking_it(store: SessionStore) -> None:
+    before = await store.is_kept("n")
+    await store.put_once("n", b"", datetime.now(UTC) + SHORT)
+
+    looked = [await store.is_kept("n"), await store.is_kept("n")]
+    await asyncio.sleep(SHORT.total_seconds() * 1.5)
+
+    assert (before, looked, await store.is_kept("n")) == (False, [True, True], False)
+
+
 async def test_of_many_one_puts_a_one_time_value(store: SessionStore) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=1)
 
