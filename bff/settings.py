@@ -2,9 +2,10 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal, TypeAlias, cast
+from pathlib import Path
+from typing import Literal, TypeAlias, cast, get_args
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from yarl import URL
 
+from bff.proxy.access_log import AccessLogKind
+from bff.proxy.route_checks import Surroundings, upstream_fault
+from bff.proxy.route_file import backend_route, load_routes
+from bff.proxy.route_table import ProxyRoute, RouteTable
 from bff.session.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 from common.env import Environment, ListenAddress, Network, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
@@ -23,10 +28,12 @@ from common.sites import is_same_site
 Flow = Literal["authorization", "device", "both"]
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 AudienceParam = Literal["none", "resource", "audience"]
+DataPlane = Literal["protocols", "aiohttp"]
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 COOKIE_KEY_BYTES = 32
+DEVICE_MOUNT = "/device"
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _SHORTEST_RSA_KEY_BITS = 2048
 _DEFAULT_PUBLIC_URL = "http://localhost:8080"
@@ -54,11 +61,13 @@ class Settings:
     audience_param: AudienceParam
     bearer: BearerKind
     admin_scope: str
-    backend: str
+    routes: RouteTable
     origins: frozenset[str]
     session_idle: timedelta
     session_lifetime: timedelta
     trusted_proxies: tuple[Network, ...]
+    data_plane: DataPlane
+    access_log: AccessLogKind
     insecure_tls: bool
     debug: bool
 
@@ -80,6 +89,22 @@ class Settings:
     def has_device_mode(self) -> bool:
         return self.flow in {"device", "both"}
 
+    @property
+    def web_mounts(self) -> tuple[str, ...]:
+        """Where the web mode stands: the root (empty), and below the prefix."""
+        return self._mounts if self.has_web_mode else ()
+
+    @property
+    def device_mounts(self) -> tuple[str, ...]:
+        """Where the device mode stands: beside the web mode it has a place of its own."""
+        if not self.has_device_mode:
+            return ()
+        return (DEVICE_MOUNT,) if self.has_web_mode else self._mounts
+
+    @property
+    def _mounts(self) -> tuple[str, ...]:
+        return ("", self.prefix) if self.prefix else ("",)
+
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
@@ -100,6 +125,7 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     environment = Environment(values)
     client_secret = environment.secret("OIDC_CLIENT_SECRET")
     settings = _read(environment, has_secret=client_secret is not None)
+    settings = replace(settings, routes=_routes(environment, settings))
     client_key = _client_key(environment, settings.client_auth)
     session_store = _session_store(environment)
     cookie_keys = _cookie_keys(environment, randomness, is_required=session_store is not None)
@@ -148,11 +174,15 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         audience_param=cast("AudienceParam", audience_param),
         bearer=cast("BearerKind", environment.choice("BEARER", BEARER_KINDS, "access_token")),
         admin_scope=environment.text("ADMIN_SCOPE", "sessions:admin"),
-        backend=environment.origin("BACKEND"),
+        routes=RouteTable([]),
         origins=_origins(environment),
         session_idle=environment.duration("SESSION_IDLE", "1h"),
         session_lifetime=environment.duration("SESSION_LIFETIME", "12h"),
         trusted_proxies=environment.networks("TRUSTED_PROXIES"),
+        data_plane=cast("DataPlane", environment.choice("DATA_PLANE", get_args(DataPlane), "protocols")),
+        access_log=cast(
+            "AccessLogKind", environment.choice("ACCESS_LOG", get_args(AccessLogKind), "sampled")
+        ),
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
@@ -166,6 +196,40 @@ def _prefix(environment: Environment) -> str:
     ):
         environment.fault(f"PREFIX is {prefix!r}: write a path such as /web, without a slash at its end.")
     return prefix
+
+
+def _routes(environment: Environment, settings: Settings) -> RouteTable:
+    path, surroundings = environment.optional("ROUTES"), _surroundings(settings)
+    has_backend = environment.optional("BACKEND") is not None
+    backend = environment.origin("BACKEND") if has_backend else None
+    if path is None:
+        return RouteTable(_backend_routes(environment, backend, surroundings), surroundings.own)
+    found = load_routes(Path(path), backend, surroundings)
+    if has_backend and not found.uses_backend:
+        # Whoever set it believes that something goes there.
+        environment.fault("BACKEND is set and not used: each route of ROUTES has an upstream. Take it out.")
+    environment.faults.extend(found.faults)
+    return found.table
+
+
+def _backend_routes(
+    environment: Environment, backend: str | None, surroundings: Surroundings
+) -> list[ProxyRoute]:
+    if backend is None:
+        environment.fault("BACKEND is not set: name the service behind this door, or its routes in ROUTES.")
+    if not backend:
+        return []
+    route = backend_route(backend)
+    if (fault := upstream_fault(route.upstreams[0], surroundings)) is not None:
+        environment.fault(f"BACKEND {fault}.")
+    return [route]
+
+
+def _surroundings(settings: Settings) -> Surroundings:
+    mounts = {*settings.web_mounts, *settings.device_mounts} - {""}
+    return Surroundings(
+        settings.public_url, tuple(sorted(mounts)), (settings.listen, settings.private_listen)
+    )
 
 
 def _origins(environment: Environment) -> frozenset[str]:
@@ -266,14 +330,12 @@ def _check_addresses(environment: Environment, settings: Settings) -> None:
     public, redirect = settings.public_url, settings.redirect_url
     if public and not settings.is_secure and not is_loopback(public):
         environment.fault(f"PUBLIC_URL is {public!r}: use https, plain http is for this machine only.")
-    if settings.prefix.split("/")[1:2] in _taken_prefixes(settings):
+    if settings.prefix.split("/")[1:2] in _taken_prefixes(environment, settings):
         environment.fault(f"PREFIX is {settings.prefix!r}: other routes are there, choose another word.")
     if public and redirect and not _is_redirect_of(settings):
         environment.fault("REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one, and /login/end.")
     if settings.provider.startswith("http:") and not is_loopback(settings.provider):
         environment.fault("OIDC_PROVIDER must be an https address: plain http is for this machine only.")
-    if settings.backend and settings.backend == public:
-        environment.fault("BACKEND is PUBLIC_URL itself: name the service that is behind this door.")
 
 
 def _check_origins(environment: Environment, settings: Settings) -> None:
@@ -288,9 +350,11 @@ def _check_origins(environment: Environment, settings: Settings) -> None:
             )
 
 
-def _taken_prefixes(settings: Settings) -> list[list[str]]:
+def _taken_prefixes(environment: Environment, settings: Settings) -> list[list[str]]:
     """First segments below which a route of the root, or of the device mode, would hide ours."""
-    return [["api"], ["logout"], *([["device"]] if settings.flow == "both" else [])]
+    # The routes of a file are compared with PREFIX one by one.
+    routes = [] if environment.optional("ROUTES") else [["api"]]
+    return [["logout"], *routes, *([["device"]] if settings.flow == "both" else [])]
 
 
 def _is_redirect_of(settings: Settings) -> bool:

@@ -9,6 +9,7 @@ from cli.errors import CliError, InvalidServerError
 from common.env import is_loopback, is_plain_http_url
 
 DEFAULT_SERVER: Final = "http://localhost:8080"
+DEFAULT_AGENT: Final = "http://127.0.0.1:9081"
 
 _QUERY_OR_FRAGMENT: Final = re.compile(r"[?#]")
 

@@ -15,6 +15,9 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
 
 T = TypeVar("T")
 
+# What becomes of a request, in the agent's words.
+Verdict = Literal["forwarded", "refused", "own", "unknown"]
+
 
 class Provider(msgspec.Struct, frozen=True):
     """What the device-mode agent says about the provider at `/login/start`."""
@@ -79,6 +82,19 @@ class Tenant(msgspec.Struct, frozen=True):
     name: str
     kind: str
     role: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The agent's answer at `/routes/explain`."""
+
+    method: str
+    path: str
+    verdict: Verdict
+    because: tuple[str, ...] = ()
+    mode: str | None = None
+    route: str | None = None
+    policy: str | None = None
+    forwarded_to: tuple[str, ...] = ()
 
 
 class User(msgspec.Struct, frozen=True):

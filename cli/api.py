@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from cli.addresses import ensure_named_by
-from cli.answers import Problem, Provider, User, decode
+from cli.answers import Explanation, Problem, Provider, User, decode
 from cli.client import Answer, Client
 from cli.errors import CliError, TokenRefusedError, UnreachableError
 
@@ -35,6 +36,22 @@ def ask_who_i_am(client: Client, server: str, access_token: str) -> tuple[User, 
     """The user of this token, and the whole answer for machines, fields that we do not know included."""
     answer = client.get(f"{server}/api/v1/users/me", access_token=access_token)
     return _expect(answer, server, User), _expect(answer, server, dict[str, object])
+
+
+def explain_route(
+    client: Client, agent: str, method: str, path: str
+) -> tuple[Explanation, dict[str, object]]:
+    """Which route this request would meet, and the whole answer. `agent` is its private listener."""
+    query = urlencode({"method": method, "path": path})
+    answer = client.get(f"{agent}/routes/explain?{query}")
+    if answer.status == HTTPStatus.NOT_FOUND:
+        raise CliError(
+            f"{agent} explains no routes.",
+            "Check --agent: it must be the PRIVATE_LISTEN address of the agent.",
+        )
+    if answer.status == HTTPStatus.BAD_REQUEST:
+        raise CliError(f"{agent} refused: {_reason(answer)}")
+    return _expect(answer, agent, Explanation), _expect(answer, agent, dict[str, object])
 
 
 def _expect(answer: Answer, server: str, type_: type[T]) -> T:

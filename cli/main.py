@@ -13,7 +13,7 @@ import click
 
 from cli import api, provider
 from cli.access import Access
-from cli.addresses import DEFAULT_SERVER, server_address
+from cli.addresses import DEFAULT_AGENT, DEFAULT_SERVER, server_address
 from cli.browser import has_graphical_session, open_browser
 from cli.client import VERSION, Client, open_client
 from cli.errors import CancelledError, CliError, ExitCode, TokenRefusedError, UnreachableError
@@ -194,6 +194,41 @@ def token(invocation: Invocation) -> None:
     server = invocation.server()
     with open_client() as client:
         click.echo(invocation.access(client).fresh(server).access_token)
+
+
+@doorward.group(epilog=_examples("doorward routes explain GET /api/v1/devices"))
+def routes() -> None:
+    """Look into the routes of an agent, as its operator."""
+
+
+@routes.command(
+    epilog=_examples(
+        "doorward routes explain GET /api/v1/devices",
+        "doorward routes explain POST '/shop/orders?draft=1' --agent http://127.0.0.1:9081 --json",
+    )
+)
+@click.argument("method")
+@click.argument("path")
+@click.option(
+    "--agent",
+    metavar="URL",
+    default=DEFAULT_AGENT,
+    show_default=True,
+    help="The private listener of the agent (PRIVATE_LISTEN).",
+)
+@click.option("--json", "as_json", is_flag=True, help="The agent's answer, for machines.")
+@click.pass_obj
+def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_json: bool) -> None:
+    """Show which route a request would meet, where it would go, and why.
+
+    Nothing is sent there, and no login is needed.
+    """
+    with open_client() as client:
+        explanation, document = api.explain_route(client, server_address(agent), method, path)
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        invocation.output.show_explanation(explanation)
 
 
 def _device_login(invocation: Invocation, client: Client, server: str, *, no_browser: bool) -> Credentials:

@@ -18,11 +18,17 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from cli.answers import DeviceCode, User
+from cli.answers import DeviceCode, Explanation, User, Verdict
 from cli.errors import CliError
 from common.clock import Clock
 
 LONGEST_TEXT: Final = 500
+_VERDICTS: Final[dict[Verdict, str]] = {
+    "forwarded": "goes through, when its policy is met",
+    "refused": "is refused",
+    "own": "is answered by the agent itself",
+    "unknown": "is not found",
+}
 _WIDE: Final = 1000
 
 # Whole sequences go first (ECMA-48: CSI, the strings of OSC, DCS, SOS, PM and APC, and short ones): no
@@ -92,6 +98,12 @@ class Output:
             status.update(status=remaining)
             yield
 
+    def show_explanation(self, explanation: Explanation) -> None:
+        """What would happen, and then why, a line each."""
+        self.say(f"{explanation.method} {explanation.path}: {_VERDICTS[explanation.verdict]}")
+        for label, value in _lines_of(explanation):
+            self._out.print(Text.assemble((f"{label:<9}", "bold"), clean(value)), soft_wrap=True)
+
     def show_user(self, server: str, user: User) -> None:
         for label, value in _lines_about(server, user):
             self._out.print(Text.assemble((f"{label:<9}", "bold"), clean(value)), soft_wrap=True)
@@ -140,6 +152,19 @@ def _lines_about(server: str, user: User) -> Iterator[tuple[str, str]]:
     yield "Issuer", user.issuer
     yield "Subject", user.subject
     yield "Since", user.created_at.isoformat(sep=" ", timespec="minutes")
+
+
+def _lines_of(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    if explanation.route is not None:
+        yield "Route", explanation.route
+    if explanation.mode is not None:
+        yield "Mode", explanation.mode
+    if explanation.policy is not None:
+        yield "Policy", explanation.policy
+    for address in explanation.forwarded_to:
+        yield "Goes to", address
+    for sentence in explanation.because:
+        yield "Because", sentence
 
 
 def _tenants(user: User) -> Table:

@@ -94,7 +94,10 @@ REDIRECT_FORM = "REDIRECT_URL must be PUBLIC_URL, with PREFIX where there is one
 FAULTS: dict[str, tuple[dict[str, str], str]] = {
     "no provider": ({"OIDC_PROVIDER": ""}, "OIDC_PROVIDER is not set: it is required."),
     "no client": ({"OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID is not set: it is required."),
-    "no backend": ({"BACKEND": ""}, "BACKEND is not set: it is required."),
+    "no backend": (
+        {"BACKEND": ""},
+        "BACKEND is not set: name the service behind this door, or its routes in ROUTES.",
+    ),
     "backend with a path": (
         {"BACKEND": "http://127.0.0.1:8082/api"},
         f"BACKEND is 'http://127.0.0.1:8082/api': {ORIGIN_FORM}",

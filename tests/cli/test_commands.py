@@ -189,7 +189,9 @@ class TestProxy:
         assert "HTTPS_PROXY" in result.err
 
 
-@pytest.mark.parametrize("command", [(), ("login",), ("logout",), ("whoami",), ("token",)])
+@pytest.mark.parametrize(
+    "command", [(), ("login",), ("logout",), ("whoami",), ("token",), ("routes",), ("routes", "explain")]
+)
 def test_every_command_has_examples(machine: Machine, command: tuple[str, ...]) -> None:
     result = machine.run(*command, "--help")
 

@@ -30,6 +30,7 @@ class Received:
     path: str
     headers: Mapping[str, str]
     form: Mapping[str, str]
+    query: Mapping[str, str]
 
 
 def oauth_error(error: str, status: int = 400) -> Canned:
@@ -207,8 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle(dict(parse_qsl(body, strict_parsing=True)))
 
     def _handle(self, form: Mapping[str, str]) -> None:
-        path = urlsplit(self.path).path
-        canned = self.answer(Received(self.command, path, dict(self.headers), form))
+        target = urlsplit(self.path)
+        query = dict(parse_qsl(target.query))
+        canned = self.answer(Received(self.command, target.path, dict(self.headers), form, query))
         if canned.drops_connection:
             self.close_connection = True
             return
