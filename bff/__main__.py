@@ -2,7 +2,8 @@
 
 import structlog
 
-from bff.app import build_app, build_private_app, open_parts
+from bff.app import build_app, build_private_app, front_of, open_door, open_parts
+from bff.proxy.limits import Limits
 from bff.settings import read_settings, unsafe_settings
 from common.clock import SystemClock
 from common.env import read_environment
@@ -20,12 +21,21 @@ async def main() -> None:
     configure_logs(debug=settings.debug)
     for sentence in unsafe_settings(settings):
         log.warning("unsafe_setting", what=sentence)
-    async with open_parts(settings, secrets, clock, randomness) as parts:
+    async with (
+        open_parts(settings, secrets, clock, randomness) as parts,
+        open_door(settings, parts, Limits()) as door,
+    ):
+        public = Listener(
+            "public",
+            settings.listen,
+            build_app(settings, parts, door),
+            ends_with_client=True,
+            front=front_of(settings, door),
+            # Sessions in memory are known to one process only.
+            shares_port=secrets.session_store is not None,
+        )
         await serve_until_stopped(
-            [
-                Listener("private", settings.private_listen, build_private_app(parts)),
-                Listener("public", settings.listen, build_app(settings, parts), ends_with_client=True),
-            ]
+            [Listener("private", settings.private_listen, build_private_app(settings, parts)), public]
         )
 
 

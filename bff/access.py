@@ -19,8 +19,8 @@ class Access(Enum):
     """No credential is needed; what the handler needs beyond that, it checks itself."""
     SESSION = auto()
     """A live session; unsafe methods pass the CSRF rules. Counts as activity."""
-    BEARER = auto()
-    """A bearer token of the caller's own, passed on unread: the service behind judges it."""
+    BY_ROUTE = auto()
+    """A proxied path: the policy of its route decides (`bff.proxy.admission`)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class AccessGuard:
         guards = {
             Access.ANYONE: self._anyone,
             Access.SESSION: self._with_session,
-            Access.BEARER: self._with_bearer,
+            Access.BY_ROUTE: self._anyone,
         }
         return guards[route.access](route.handler)
 
@@ -53,20 +53,13 @@ class AccessGuard:
 
         return with_session
 
-    def _with_bearer(self, handler: Handler) -> Handler:
-        async def with_bearer(request: web.Request) -> web.StreamResponse:
-            values = request.headers.getall("Authorization", [])
-            # Two of them: which one counts would be decided by whoever reads them next.
-            if len(values) != 1 or not values[0].lower().startswith("bearer "):
-                detail = "Send one `Authorization: Bearer` header: `doorward login` gets you a token."
-                headers = {"WWW-Authenticate": "Bearer"}
-                raise ProblemError(ProblemCode.MISSING_TOKEN, detail, headers=headers)
-            request[CALLER_LABEL] = CallerLabel("bearer")
-            return await handler(request)
-
-        return with_bearer
-
 
 def not_signed_in() -> ProblemError:
     detail = "There is no session, or it has ended. Log in at /login/start."
     return ProblemError(ProblemCode.NOT_SIGNED_IN, detail)
+
+
+def missing_bearer() -> ProblemError:
+    detail = "Send one `Authorization: Bearer` header: `doorward login` gets you a token."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return ProblemError(ProblemCode.MISSING_TOKEN, detail, headers=headers)

@@ -1,14 +1,15 @@
 """The composition root: the only file that knows a concrete store, and the order in which parts open."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp_session import session_middleware
 from prometheus_client import CollectorRegistry
+from yarl import URL
 
 from bff.access import Access, AccessGuard
 from bff.answers import ProblemAnswers
@@ -20,12 +21,24 @@ from bff.login.client_auth import client_authentication
 from bff.login.end import LoginEnd
 from bff.login.provider import Provider
 from bff.login.start import LoginStart
-from bff.login.transaction import TransactionCookies
-from bff.proxy.forward import Forwarder, open_upstream_client
-from bff.proxy.handlers import DeviceProxy, WebProxy
-from bff.routes import WebHandlers, device_routes, web_routes
+from bff.login.transaction import TransactionCookies, login_cookie_prefix
+from bff.proxy.access_log import AccessLog
+from bff.proxy.admission import Admission, Mount
+from bff.proxy.credentials import Credentials
+from bff.proxy.door import Door
+from bff.proxy.explain import explain_routes
+from bff.proxy.front_server import FrontServer
+from bff.proxy.handlers import ProxyHandler
+from bff.proxy.headers import CookieNames
+from bff.proxy.limits import Limits
+from bff.proxy.paths import refusal_of
+from bff.proxy.pool import Pools, Shared
+from bff.proxy.turn import Turn
+from bff.routes import WebHandlers, device_routes, proxied_routes, web_routes
+from bff.session.activity import Activity
 from bff.session.backchannel import BackchannelLogout
 from bff.session.faults import answer_store_faults
+from bff.session.hot import CoalescedReader, DirectReader, HotReader
 from bff.session.listing import SessionListing
 from bff.session.live import LiveConnections
 from bff.session.logout import Logout
@@ -35,10 +48,10 @@ from bff.session.redis_store import open_redis_store
 from bff.session.refresh import Refresher
 from bff.session.seal import Sealer
 from bff.session.sessions import Sessions
-from bff.session.storage import SessionStorage
+from bff.session.storage import SessionStorage, cookie_name
 from bff.session.store import SessionStore
 from bff.settings import Secrets, Settings
-from bff.sweep import sweep_forever
+from bff.sweep import sweep_forever, write_activity_forever
 from bff.user import AccessTokenClaims, UserHandlers
 from common.clock import Clock
 from common.health import Health, ReadinessCheck
@@ -51,8 +64,6 @@ from common.requests import RequestLog
 from common.routing import Route, add_routes
 from common.tasks import Tasks
 from common.version import VERSION
-
-DEVICE_MOUNT = "/device"
 
 
 @dataclass(frozen=True)
@@ -69,15 +80,17 @@ class Parts:
     sealer: Sealer
     sessions: Sessions
     refresher: Refresher
-    upstream: aiohttp.ClientSession
+    request_metrics: RequestMetrics
+    hot: HotReader
     store_fault: ReadinessCheck
 
 
 @dataclass(frozen=True)
 class OpenedStore:
-    """`fault` says in a sentence what the store lacks, or None."""
+    """`hot` is how the data plane reads it; `fault` says in a sentence what it lacks, or None."""
 
     store: SessionStore
+    hot: HotReader
     fault: ReadinessCheck
 
 
@@ -86,12 +99,17 @@ async def open_store(
     settings: Settings, secrets: Secrets, sealer: Sealer, clock: Clock, registry: CollectorRegistry
 ) -> AsyncIterator[OpenedStore]:
     if secrets.session_store is None:
-        yield OpenedStore(MemorySessionStore(clock), lambda: None)
+        memory = MemorySessionStore(clock)
+        yield OpenedStore(memory, DirectReader(memory.peek), lambda: None)
         return
+    tasks = Tasks()
     async with open_redis_store(
         secrets.session_store, sealer, clock, settings.session_idle, registry
     ) as store:
-        yield OpenedStore(store, store.fault)
+        try:
+            yield OpenedStore(store, CoalescedReader(store.load_hot, store.node_of, tasks), store.fault)
+        finally:
+            await tasks.close()
 
 
 @asynccontextmanager
@@ -104,7 +122,6 @@ async def open_parts(
         client = await stack.enter_async_context(
             open_client(user_agent=user_agent, insecure_tls=settings.insecure_tls)
         )
-        upstream = await stack.enter_async_context(open_upstream_client())
         registry = CollectorRegistry()
         sealer = Sealer(secrets.cookie_keys, randomness)
         # Before the tasks, since they use it until they are closed.
@@ -133,8 +150,9 @@ async def open_parts(
             provider=provider,
             sealer=sealer,
             sessions=sessions,
-            refresher=Refresher(sessions, provider, events, clock, randomness, tasks),
-            upstream=upstream,
+            refresher=Refresher(sessions, opened.hot, provider, events, clock, randomness, tasks),
+            request_metrics=RequestMetrics(registry),
+            hot=opened.hot,
             store_fault=opened.fault,
         )
 
@@ -147,20 +165,15 @@ class BrowserSide:
     cookies: TransactionCookies
     csrf: CsrfRules
 
-    def is_our_cookie(self, name: str) -> bool:
-        return name == self.storage.cookie_name or self.cookies.is_ours(name)
 
-
-def build_app(settings: Settings, parts: Parts) -> web.Application:
-    """The public application."""
+def build_app(settings: Settings, parts: Parts, door: Door) -> web.Application:
+    """The public application: the control plane, and the proxied routes in their aiohttp form."""
     browser = BrowserSide(
         SessionStorage(parts.sessions, is_secure=settings.is_secure),
         TransactionCookies(parts.sealer, parts.clock, settings.is_secure),
         CsrfRules(settings.return_origins),
     )
-    request_log = RequestLog(
-        parts.clock, parts.randomness, RequestMetrics(parts.registry), settings.trusted_proxies
-    )
+    request_log = RequestLog(parts.clock, parts.randomness, parts.request_metrics, settings.trusted_proxies)
     cors = Cors(settings.origins)
     app = web.Application(
         middlewares=[
@@ -174,32 +187,85 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     )
     app.on_response_prepare.append(cors.add_headers)
     guard = AccessGuard(parts.sessions, browser.storage, browser.csrf)
-    add_routes(app, routes_of(settings, parts, browser), guard)
+    add_routes(app, routes_of(settings, parts, browser, door), guard)
     return app
 
 
-def build_private_app(parts: Parts) -> web.Application:
-    """Health, readiness and metrics."""
+def build_private_app(settings: Settings, parts: Parts) -> web.Application:
+    """Health, readiness and metrics, and which route a request would meet."""
     checks = {"provider": parts.issuer.fault, "session_store": parts.store_fault}
-    return Health(checks, parts.registry).private_app()
+    app = Health(checks, parts.registry).private_app()
+    app.add_routes(explain_routes(settings, refusal_of))
+    return app
 
 
-def routes_of(settings: Settings, parts: Parts, browser: BrowserSide) -> list[Route[Access]]:
+@asynccontextmanager
+async def open_door(settings: Settings, parts: Parts, limits: Limits) -> AsyncIterator[Door]:
+    """The data plane, with its own tasks: they end before the parts that they use."""
+    tasks = Tasks()
+    turn = Turn()
+    pools = Pools(Shared(limits, tasks, turn, ssl.create_default_context()))
+    for route in settings.routes.routes:
+        pools.add(route)
+    admission = Admission(_mounts(settings), settings.return_origins, parts.sessions)
+    activity = Activity(parts.sessions.store, parts.sessions.limits)
+    door = Door(
+        admission=admission,
+        credentials=Credentials(admission, parts.hot, activity, parts.refresher, parts.clock, tasks),
+        pools=pools,
+        live=parts.sessions.live,
+        limits=limits,
+        tasks=tasks,
+        turn=turn,
+        randomness=parts.randomness,
+        access_log=AccessLog(parts.request_metrics, settings.access_log),
+        trusted_proxies=settings.trusted_proxies,
+        public_url=URL(settings.public_url),
+        prefix=settings.prefix,
+        cors_origins=settings.origins,
+    )
+    tasks.keep_running("proxy_sweep", door.sweep_forever)
+    tasks.keep_running("session_activity", lambda: write_activity_forever(activity))
+    try:
+        yield door
+    finally:
+        await activity.write()
+        await tasks.close()
+        pools.close()
+
+
+def front_of(settings: Settings, door: Door) -> FrontServer | None:
+    """What takes the connections; None where aiohttp's server does."""
+    return FrontServer(door) if settings.data_plane == "protocols" else None
+
+
+def routes_of(settings: Settings, parts: Parts, browser: BrowserSide, door: Door) -> list[Route[Access]]:
     """The routes of the configured mode, at the root and below the prefix."""
-    forwarder = Forwarder(settings, parts.upstream, parts.sessions.live, browser.is_our_cookie)
-    mounts = ["", settings.prefix] if settings.prefix else [""]
     routes: list[Route[Access]] = []
     if settings.has_web_mode:
         handlers = _web_handlers(settings, parts, browser)
-        for mount in mounts:
-            proxy = WebProxy(parts.sessions, parts.refresher, forwarder, mount)
-            routes += web_routes(mount, handlers, proxy)
-    if settings.has_device_mode:
-        start = DeviceStart(settings, parts.issuer, parts.clock)
-        without_cookies = replace(forwarder, is_our_cookie=lambda _: True)
-        for mount in [DEVICE_MOUNT] if settings.has_web_mode else mounts:
-            routes += device_routes(mount, start, DeviceProxy(without_cookies, mount))
+        for mount in settings.web_mounts:
+            routes += web_routes(mount, handlers)
+    start = DeviceStart(settings, parts.issuer, parts.clock)
+    for mount in settings.device_mounts:
+        routes += device_routes(mount, start)
+    proxy = ProxyHandler(door)
+    for mount in (*settings.web_mounts, *settings.device_mounts):
+        routes += proxied_routes(mount, settings.routes, proxy)
     return routes
+
+
+def _mounts(settings: Settings) -> list[Mount]:
+    """The longest first: the root would take what belongs to the others."""
+    session = cookie_name(is_secure=settings.is_secure).encode()
+    login = login_cookie_prefix(is_secure=settings.is_secure).encode()
+    web_cookies = CookieNames(session, login)
+    no_cookies = CookieNames(session, login, lets_others_pass=False)
+    mounts = [Mount(path, settings.routes, web_cookies, takes_bearers=False) for path in settings.web_mounts]
+    mounts += [
+        Mount(path, settings.routes, no_cookies, takes_bearers=True) for path in settings.device_mounts
+    ]
+    return sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
 
 
 def _web_handlers(settings: Settings, parts: Parts, browser: BrowserSide) -> WebHandlers:

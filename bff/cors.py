@@ -48,13 +48,22 @@ class Cors:
             response.headers.add("Vary", "Origin")
         origin = self._allowed_origin(request)
         if origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers.update(_allowing(origin))
             response.headers.update(_PREFLIGHT_HEADERS if _is_preflight(request) else _ANSWER_HEADERS)
 
     def _allowed_origin(self, request: web.Request) -> str | None:
         origin = request.headers.get("Origin")
         return origin if origin in self.origins else None
+
+
+def answer_headers(origin: str, origins: Collection[str]) -> dict[str, str]:
+    """What every answer carries when `origins` are configured, and what one to a page of theirs carries."""
+    headers = {"Vary": "Origin"}
+    return headers | _allowing(origin) | _ANSWER_HEADERS if origin in origins else headers
+
+
+def _allowing(origin: str) -> dict[str, str]:
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true"}
 
 
 def _is_preflight(request: web.Request) -> bool:

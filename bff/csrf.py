@@ -20,8 +20,12 @@ class CsrfRules:
         """Raises `ProblemError` for an unsafe request that another site may have caused."""
         refusal = refusal_of(request.method, request.headers, self.origins)
         if refusal is not None:
-            detail = "A write needs the header `X-CSRF: 1`, or to come from a page of this origin."
-            raise ProblemError(ProblemCode.CROSS_SITE_REQUEST, detail, cause=refusal)
+            raise cross_site_problem(refusal)
+
+
+def cross_site_problem(refusal: str) -> ProblemError:
+    detail = "A write needs the header `X-CSRF: 1`, or to come from a page of this origin."
+    return ProblemError(ProblemCode.CROSS_SITE_REQUEST, detail, cause=refusal)
 
 
 def refusal_of(method: str, headers: Mapping[str, str], origins: Collection[str]) -> str | None:

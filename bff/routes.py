@@ -10,14 +10,13 @@ from bff.access import Access
 from bff.device.start import DeviceStart
 from bff.login.end import LoginEnd
 from bff.login.start import LoginStart
-from bff.proxy.handlers import DeviceProxy, WebProxy
+from bff.proxy.handlers import ProxyHandler
+from bff.proxy.route_table import RouteTable
 from bff.session.backchannel import BackchannelLogout
 from bff.session.listing import SessionListing
 from bff.session.logout import Logout
 from bff.user import UserHandlers
 from common.routing import Route
-
-PROXIED = "/api/{path:.*}"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class WebHandlers:
     listing: SessionListing
 
 
-def web_routes(mount: str, handlers: WebHandlers, proxy: WebProxy) -> list[Route[Access]]:
+def web_routes(mount: str, handlers: WebHandlers) -> list[Route[Access]]:
     """Web mode, under `mount` (empty for the root)."""
     anyone, session = Access.ANYONE, Access.SESSION
     start, end, user, logout = handlers.start, handlers.end, handlers.user, handlers.logout
@@ -49,14 +48,23 @@ def web_routes(mount: str, handlers: WebHandlers, proxy: WebProxy) -> list[Route
         Route("POST", f"{mount}/backchannel-logout", backchannel.handle, anyone, "The provider ends a login"),
         Route("GET", f"{mount}/sessions", listing.show, session, "My sessions on other browsers"),
         Route("DELETE", f"{mount}/sessions/{{id}}", listing.kill, session, "End one of them"),
-        Route("*", f"{mount}{PROXIED}", proxy.handle, session, "Proxied with the user's bearer"),
     ]
 
 
-def device_routes(mount: str, start: DeviceStart, proxy: DeviceProxy) -> list[Route[Access]]:
+def device_routes(mount: str, start: DeviceStart) -> list[Route[Access]]:
     """Device mode, under `mount` (empty for the root)."""
     return [
         Route("GET", f"{mount}/login/start", start.handle, Access.ANYONE, "Where to log in"),
         Route("POST", f"{mount}/login/start", start.handle, Access.ANYONE, "Where to log in"),
-        Route("*", f"{mount}{PROXIED}", proxy.handle, Access.BEARER, "Proxied with the caller's bearer"),
+    ]
+
+
+def proxied_routes(mount: str, table: RouteTable, proxy: ProxyHandler) -> list[Route[Access]]:
+    """What is forwarded, under `mount`. Which path belongs to which route, the table says."""
+    prefixes = [route.prefix for route in table.routes]
+    below = [f"{mount}{prefix.rstrip('/')}/{{path:.*}}" for prefix in prefixes]
+    exact = [f"{mount}{prefix}" for prefix in prefixes if not prefix.endswith("/")]
+    return [
+        Route("*", path, proxy.handle, Access.BY_ROUTE, "Proxied, as its route says")
+        for path in below + exact
     ]

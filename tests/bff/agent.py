@@ -9,10 +9,11 @@ import httpx
 from aiohttp import web
 from yarl import URL
 
-from bff.app import Parts, build_app, build_private_app, open_parts
+from bff.app import Parts, build_app, build_private_app, front_of, open_door, open_parts
+from bff.proxy.limits import Limits
 from bff.settings import read_settings
 from common.randomness import SystemRandomness
-from common.serve import make_runner
+from common.serve import Front, make_runner, open_listener
 from tests.fakes.backend import FakeBackend, run_backend
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer
@@ -20,6 +21,8 @@ from tests.fakes.issuer import FakeIssuer
 NAVIGATION = {"Accept": "text/html,*/*;q=0.8", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
 SCRIPT = {"Accept": "application/json", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
 SESSION_COOKIE = "doorward_session"
+# What is overdue is ended soon after, so that no test waits for the timer.
+QUICK = Limits(sweep_interval_s=0.05)
 
 
 class Browser:
@@ -83,7 +86,9 @@ class Agent:
 
 
 @asynccontextmanager
-async def run_agent(issuer: FakeIssuer | None = None, **settings: str) -> AsyncIterator[Agent]:
+async def run_agent(
+    issuer: FakeIssuer | None = None, limits: Limits = QUICK, /, **settings: str
+) -> AsyncIterator[Agent]:
     """An agent with these settings beyond the needed ones; `issuer` when a test brings its own."""
     async with AsyncExitStack() as stack:
         clock = FakeClock()
@@ -104,10 +109,11 @@ async def run_agent(issuer: FakeIssuer | None = None, **settings: str) -> AsyncI
         randomness = SystemRandomness()
         read, secrets = read_settings(values, randomness)
         parts = await stack.enter_async_context(open_parts(read, secrets, clock, randomness))
-        app = build_app(read, parts)
-        await _serve(stack, app, listening)
+        door = await stack.enter_async_context(open_door(read, parts, limits))
+        app = build_app(read, parts, door)
+        await _serve(stack, app, listening, front_of(read, door))
         private = _listening_socket()
-        await _serve(stack, build_private_app(parts), private)
+        await _serve(stack, build_private_app(read, parts), private, None)
         private_url = f"http://127.0.0.1:{private.getsockname()[1]}"
         yield Agent(url, private_url, parts, app, issuer, backend, clock, stack)
 
@@ -115,12 +121,12 @@ async def run_agent(issuer: FakeIssuer | None = None, **settings: str) -> AsyncI
 def _listening_socket() -> socket.socket:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    listening.listen(128)
+    listening.listen(1024)
     return listening
 
 
-async def _serve(stack: AsyncExitStack, app: web.Application, listening: socket.socket) -> None:
+async def _serve(
+    stack: AsyncExitStack, app: web.Application, listening: socket.socket, front: Front | None
+) -> None:
     runner = make_runner(app, ends_with_client=True, drain_time_s=0.2)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listening).start()
+    await open_listener(stack, runner, front, drain_time_s=0.2, sock=listening)

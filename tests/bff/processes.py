@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,15 +53,18 @@ class Fleet:
 
 
 @asynccontextmanager
-async def run_fleet(session_store: str, size: int) -> AsyncIterator[Fleet]:
-    """`size` agents that share a store, an issuer and a backend, all of them on the real clock."""
+async def run_fleet(session_store: str, size: int, **settings: str) -> AsyncIterator[Fleet]:
+    """`size` agents that share a store, an issuer and a backend, all of them on the real clock.
+
+    `settings` are beyond the needed ones, or instead of them.
+    """
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(FakeIssuer.start())
         backend = await stack.enter_async_context(run_backend())
         agents = []
         public_url = f"http://127.0.0.1:{_free_port()}"
         for _ in range(size):
-            agent = await _start(issuer, backend, session_store, public_url)
+            agent = await _start(issuer, backend, session_store, public_url, settings)
             stack.push_async_callback(_stop, agent.process)
             agents.append(agent)
         async with asyncio.timeout(20):
@@ -70,7 +73,7 @@ async def run_fleet(session_store: str, size: int) -> AsyncIterator[Fleet]:
 
 
 async def _start(
-    issuer: FakeIssuer, backend: FakeBackend, session_store: str, public_url: str
+    issuer: FakeIssuer, backend: FakeBackend, session_store: str, public_url: str, others: Mapping[str, str]
 ) -> AgentProcess:
     port = _free_port()
     settings = {
@@ -83,6 +86,7 @@ async def _start(
         "BACKEND": backend.url,
         "SESSION_STORE": session_store,
         "COOKIE_KEY": _COOKIE_KEY,
+        **others,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

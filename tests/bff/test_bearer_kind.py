@@ -84,7 +84,7 @@ async def test_a_refresh_is_due_when_the_id_token_ends() -> None:
         first = await bearer(agent, browser)
         agent.clock.advance(seconds=79)
         same = await bearer(agent, browser)
-        agent.clock.advance(seconds=1)
+        agent.clock.advance(seconds=7)
         let_id_tokens_live(agent, 100)
 
         second = await bearer(agent, browser)

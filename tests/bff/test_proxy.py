@@ -253,10 +253,11 @@ async def test_an_absent_backend_is_a_problem_that_says_so() -> None:
         assert answer.headers["Retry-After"] == "5"
 
 
-async def test_an_upgrade_is_refused_with_a_reason(agent: Agent) -> None:
-    browser = await agent.signed_in()
+async def test_the_aiohttp_form_refuses_upgrades_with_a_reason() -> None:
+    async with run_agent(DATA_PLANE="aiohttp") as agent:
+        browser = await agent.signed_in()
 
-    answer = await browser.call("GET", "/api/v1/socket", Connection="Upgrade", Upgrade="websocket")
+        answer = await browser.call("GET", "/api/v1/socket", Connection="Upgrade", Upgrade="websocket")
 
     assert (answer.status_code, answer.json()["code"]) == (501, "upgrade_not_supported")
 
@@ -284,3 +285,20 @@ async def test_a_client_that_leaves_releases_the_backend(agent: Agent) -> None:
 
     await until(lambda: agent.backend.open_streams == 0)
     assert agent.parts.sessions.live.sessions() == []
+
+
+@pytest.mark.parametrize(
+    ("request_head", "route"),
+    [(b"GET /api/x HTTP/1.1\r\nHost: HOST\r\n\r\n", "refused"), (b"GET /api/x HTTP/9\r\n\r\n", "unreadable")],
+)
+async def test_what_is_refused_by_its_head_is_counted(agent: Agent, request_head: bytes, route: str) -> None:
+    address = urlsplit(agent.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(request_head.replace(b"HOST", address.netloc.encode()))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        metrics = (await client.get(f"{agent.private_url}/metrics")).text
+
+    assert f'route="{route}"' in metrics

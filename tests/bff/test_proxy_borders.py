@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bff.proxy.deadline import Deadline
 from bff.session.live import MOST_PER_SESSION
 from tests.bff.agent import SCRIPT, SESSION_COOKIE, Agent, Browser, run_agent
 from tests.fakes.waiting import until
@@ -81,7 +80,7 @@ async def test_a_prefix_in_another_spelling_is_not_forwarded(target: str) -> Non
         assert agent.backend.seen == []
 
 
-async def test_bytes_that_would_change_on_their_way_do_not_go_up(agent: Agent) -> None:
+async def test_bytes_that_are_no_text_go_up_as_they_are(agent: Agent) -> None:
     browser = await agent.signed_in()
 
     await raw(
@@ -89,7 +88,7 @@ async def test_bytes_that_would_change_on_their_way_do_not_go_up(agent: Agent) -
     )
 
     seen = agent.backend.seen[-1]
-    assert (seen.values("X-Name"), seen.values("X-Good")) == ([], ["café"])
+    assert (seen.values("X-Name"), seen.values("X-Good")) == (["caf\udce9"], ["café"])
 
 
 async def test_an_upstream_cannot_name_our_cookie_by_a_byte_that_is_lost() -> None:
@@ -137,7 +136,7 @@ async def test_an_old_client_gets_an_unsized_answer(agent: Agent) -> None:
     answer = await raw(agent, browser, b"GET /api/gated HTTP/1.0\r\nHost: HOST\r\n")
 
     head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.0 200")
+    assert head.split()[1] == b"200"
     assert b"chunked" not in head
     assert body == b'data: {"first": true}\n\n'
 
@@ -161,42 +160,3 @@ async def test_device_mode_passes_no_cookie_at_all() -> None:
         await browser.client.get("/api/v1/things", headers={"Authorization": "Bearer t"})
 
         assert agent.backend.seen[-1].values("Cookie") == []
-
-
-async def test_a_deadline_is_moved_by_progress_and_stands_still_while_paused() -> None:
-    deadline = Deadline(0.5)
-    reached = []
-
-    async def exchange() -> None:
-        async with deadline:
-            for _ in range(4):
-                await asyncio.sleep(0.2)
-                deadline.restart()
-            deadline.pause()
-            deadline.restart()
-            await asyncio.sleep(0.8)
-            deadline.resume()
-            reached.append("silence")
-            await asyncio.sleep(5)
-
-    with pytest.raises(TimeoutError):
-        await exchange()
-    assert reached == ["silence"]
-    assert not deadline.is_cut
-
-
-async def test_a_deadline_that_is_cut_ends_at_once_even_while_paused() -> None:
-    deadline = Deadline(10)
-
-    async def exchange() -> None:
-        async with deadline:
-            deadline.pause()
-            deadline.cut()
-            deadline.resume()
-            await asyncio.sleep(5)
-
-    with pytest.raises(TimeoutError):
-        await exchange()
-    assert deadline.is_cut
-    deadline.cut()
-    deadline.restart()

@@ -1,0 +1,182 @@
+"""Who may pass: the route of a request, its policy, its credential. The same rules for both forms.
+
+`look` judges what the head alone tells, `judge` the rest once the session is read. They raise `ProblemError`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs
+
+from bff.access import missing_bearer, not_signed_in
+from bff.csrf import SAFE_METHODS, cross_site_problem
+from bff.csrf import refusal_of as refusal_of_origin
+from bff.proxy.headers import CookieNames, Upward, upward
+from bff.proxy.heads import RequestHead
+from bff.proxy.paths import refusal_of as refusal_of_path
+from bff.proxy.policy import refusal_of as refusal_of_policy
+from bff.proxy.route_table import ProxyRoute, RouteTable
+from bff.session.record import HotSession, SessionKey, is_usable
+from bff.session.sessions import HotPart, Sessions
+from common.problems import ProblemCode, ProblemError
+
+# Each is for one of the rules below to read; which of two counts would be decided by whoever reads next.
+_SAFE = frozenset(method.encode() for method in SAFE_METHODS)
+_SINGLE = (b"origin", b"sec-fetch-site", b"x-csrf", b"upgrade")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where the routes stand: for browsers with cookies, or for callers with their own bearer."""
+
+    path: str
+    table: RouteTable
+    cookies: CookieNames
+    takes_bearers: bool
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A request that may pass as far as its head tells. `key`: the session to be read first, if any."""
+
+    mount: Mount
+    route: ProxyRoute
+    target: str
+    upward: Upward
+    key: SessionKey | None
+    authorization: bytes | None
+    is_upgrade: bool
+
+
+@dataclass(frozen=True)
+class Admission:
+    """`origins`: our own and the configured ones. `mounts`: the longest path first."""
+
+    mounts: Sequence[Mount]
+    origins: Collection[str]
+    sessions: Sessions
+
+    def look(self, head: RequestHead) -> Admitted | None:
+        """None: no route of ours takes it."""
+        target = head.target.decode("latin-1")
+        for mount in self.mounts:
+            if mount.path and not target.startswith(f"{mount.path}/"):
+                continue
+            below = target[len(mount.path) :]
+            route = mount.table.match(below.partition("?")[0])
+            if route is not None:
+                _check_target(target)
+                return self._admitted(head, mount, route, below)
+        # What may be another spelling of a path of ours is answered as such, and not as unknown.
+        return None
+
+    def _admitted(self, head: RequestHead, mount: Mount, route: ProxyRoute, target: str) -> Admitted:
+        _check_method(head.method, route)
+        if head.fields.repeated and not head.fields.repeated.isdisjoint(_SINGLE):
+            raise ProblemError(
+                ProblemCode.BAD_REQUEST, "A header stands there twice.", cause="repeated_field"
+            )
+        if head.length > 0 and route.body_limit is not None and head.length > route.body_limit:
+            raise too_large(route.body_limit)
+        up, authorization, key = upward(head, mount.cookies), None, None
+        if mount.takes_bearers:
+            authorization = _bearer(head, route)
+        elif route.policy.access != "anonymous":
+            key = up.key
+            if key is None:
+                _check_may_go_without(route)
+        return Admitted(
+            mount=mount,
+            route=route,
+            target=target,
+            upward=up,
+            key=key,
+            authorization=authorization,
+            is_upgrade=up.asks_for_websocket and head.method == b"GET" and head.length == 0,
+        )
+
+    def judge(
+        self, head: RequestHead, admitted: Admitted, hot: HotSession | None, now: datetime
+    ) -> HotPart | None:
+        """What the session opens; None when there is none and the route does not ask for one."""
+        cookie = admitted.upward.cookie
+        if hot is None or cookie is None or not is_usable(hot, self.sessions.limits, now):
+            _check_may_go_without(admitted.route)
+            return None
+        self._check_origin(head, admitted)
+        part = self.sessions.hot_part(cookie, hot)
+        if part is None:
+            _check_may_go_without(admitted.route)
+            return None
+        self.check_grants(admitted, part)
+        return part
+
+    def check_grants(self, admitted: Admitted, part: HotPart) -> None:
+        """Scopes, roles and acr, where the route asks for any."""
+        policy = admitted.route.policy
+        if policy.scopes or policy.roles or policy.acr:
+            refusal = refusal_of_policy(policy, part.grants)
+            if refusal is not None:
+                raise refusal.problem()
+
+    def _check_origin(self, head: RequestHead, admitted: Admitted) -> None:
+        if head.method in _SAFE and not admitted.is_upgrade:
+            return
+        names = {"Origin": b"origin", "Sec-Fetch-Site": b"sec-fetch-site", "X-CSRF": b"x-csrf"}
+        headers = {
+            name: head.values[plain].decode("latin-1")
+            for name, plain in names.items()
+            if plain in head.values
+        }
+        if admitted.is_upgrade:
+            # Every page may open a WebSocket to every host: with its cookies, and without a preflight.
+            refusal = None if headers.get("Origin") in self.origins else "foreign_origin"
+        else:
+            refusal = refusal_of_origin(head.method.decode(), headers, self.origins)
+        if refusal is not None:
+            raise cross_site_problem(refusal)
+
+
+def too_large(limit: int) -> ProblemError:
+    return ProblemError(
+        ProblemCode.REQUEST_TOO_LARGE, f"The body may have {limit} bytes at most.", cause="body_limit"
+    )
+
+
+def _check_target(target: str) -> None:
+    refusal = refusal_of_path(target)
+    if refusal is not None:
+        detail = "The path has a spelling that could mean another path behind the door."
+        raise ProblemError(ProblemCode.BAD_REQUEST, detail, cause=refusal)
+
+
+def _check_method(name: bytes, route: ProxyRoute) -> None:
+    method = name.decode()
+    if not route.allows(method):
+        headers = {} if route.methods is None else {"Allow": ", ".join(sorted(route.methods))}
+        detail = f"{method} does not pass this door here."
+        raise ProblemError(ProblemCode.METHOD_NOT_ALLOWED, detail, headers=headers)
+
+
+def _check_may_go_without(route: ProxyRoute) -> None:
+    if route.policy.access == "required":
+        raise not_signed_in()
+
+
+def _bearer(head: RequestHead, route: ProxyRoute) -> bytes | None:
+    authorization = head.values.get(b"authorization")
+    # Two of them: which one counts would be decided by whoever reads them next.
+    if b"authorization" in head.fields.repeated:
+        raise missing_bearer()
+    if authorization is not None and authorization[:7].lower() == b"bearer ":
+        return authorization
+    if route.policy.access == "required" or authorization is not None:
+        raise missing_bearer()
+    return None
+
+
+def slides(target: str) -> bool:
+    """Whether the request counts as activity of its session."""
+    if "slide=false" not in target:
+        return True
+    return parse_qs(target.partition("?")[2]).get("slide", [""])[0] != "false"
