@@ -177,4 +177,4 @@ def test_the_help_of_make_names_every_command() -> None:
     )
 
     named = [line.split()[1] for line in helped.stdout.splitlines()]
-    assert named == ["help", "demo", "test", "check", "bench", "lock", "clean"]
+    assert named == ["help", "demo", "test", "check", "fuzz", "bench", "lock", "clean"]
