@@ -17,7 +17,7 @@ export UV_CACHE_DIR := $(CACHE)/uv
 export TMPDIR := $(CACHE)/tmp
 _ := $(shell mkdir -p "$(TMPDIR)")
 
-.PHONY: help demo test check bench lock clean always
+.PHONY: help demo test check fuzz bench lock clean always
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
@@ -38,8 +38,14 @@ check: .venv/.dev console/node_modules/.installed ## style and types of all code
 	$(PYTHON) -m mypy .
 	cd console && $(NPM) run --silent check
 
-bench: .venv/.dev ## figures, printed: the storm at the second of expiry
-	$(PYTHON) -m bench.refresh_storm
+# The same tests as in `make test`, for longer.
+fuzz: .venv/.dev ## some minutes of random bytes and clients against the data plane (FUZZ_EXAMPLES=1000000: longer)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-50000} DIFFERENTIAL_EXAMPLES=$${DIFFERENTIAL_EXAMPLES:-150} \
+	    $(PYTHON) -m pytest -q --timeout=0 tests/bff/dataplane/test_parser_fuzz.py tests/bff/dataplane/test_differential.py
+
+bench: .venv/.dev ## figures beside other proxies, into docs/benchmarks.md (a quarter of an hour)
+	@bench/setup
+	@exec $(PYTHON) -m bench
 
 # uv, because pip cannot lock for other systems than the one it runs on.
 UV_COMPILE = .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
@@ -49,6 +55,7 @@ lock: .cache/lock/bin/uv ## newest versions that pyproject.toml allows, into req
 	$(UV_COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 	$(UV_COMPILE) --upgrade --extra demo -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 	$(UV_COMPILE) --upgrade requirements/build.in -o requirements/build.txt
+	$(UV_COMPILE) --upgrade requirements/bench.in -o requirements/bench.txt
 
 clean: ## removes what the others made; the demo's data stays in .demo/
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,45 @@
+"""`python -m bench`: measures, and writes bench/results.json, docs/benchmarks.md and docs/benchmarks.svg."""
+
+import argparse
+import asyncio
+import sys
+
+from bench.peers.everyone import everyone
+from bench.processes import BenchError, Cores
+from bench.report import PAGE, PICTURE, RESULTS, page, write_report
+from bench.results import write_results
+from bench.tables import QUICK, Bench, Plan
+from common.clock import SystemClock
+
+
+def main(arguments: list[str]) -> int:
+    chosen = _parser().parse_args(arguments)
+    peers = [peer for peer in everyone() if not chosen.only or peer.key in chosen.only]
+    command = " ".join(["python -m bench", *arguments]) if arguments else "make bench"
+    bench = Bench(QUICK if chosen.quick else Plan(), Cores.of_this_machine(), SystemClock(), command)
+    try:
+        asyncio.run(bench.run(peers))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(page(bench.results))
+    if (chosen.quick or chosen.only) and not chosen.write:
+        print("Nothing is written: this was no whole run (--write does it all the same).")
+        return 0
+    write_results(bench.results, RESULTS)
+    write_report(bench.results)
+    print(f"Written: {RESULTS.name}, {PAGE.name}, {PICTURE.name} in {bench.results.seconds:.0f} s")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--quick", action="store_true", help="short windows, one round")
+    parser.add_argument("--write", action="store_true", help="write the pages after a part of a run, too")
+    names = [peer.key for peer in everyone()]
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, help=f"of {', '.join(names)}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

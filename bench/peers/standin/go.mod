@@ -1,0 +1,3 @@
+module doorward/bench/standin
+
+go 1.19
