@@ -68,6 +68,19 @@ def test_links_in_documents_lead_somewhere(path: Path) -> None:
     assert missing == []
 
 
+def test_the_files_that_the_documents_name_exist() -> None:
+    documents = [ROOT / "docs" / "journeys.md", ROOT / "docs" / "proxy.md", ROOT / "docs" / "sessions.md"]
+    documents += (ROOT / "docs" / "decisions").glob("*.md")
+    named = {
+        name
+        for path in documents
+        for name in re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", path.read_text(encoding="utf-8"))
+    }
+
+    assert len(named) > 20
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
 def test_every_make_command_in_the_documents_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import ClientSession, ClientTimeout, CookieJar, TCPConnector, web
+
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parents[2]
 CADDY = Path(sys.executable).with_name("caddy")
@@ -25,6 +28,7 @@ class Behind:
     name: str
     received: list[web.Request] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    open_streams: int = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.received.append(request)
@@ -45,15 +49,26 @@ class Behind:
             stream.content_length = len(b"first\nsecond\n")
         await stream.prepare(request)
         await stream.write(b"first\n")
-        await self.go_on.wait()
+        self.open_streams += 1
+        try:
+            await self.go_on.wait()
+        finally:
+            self.open_streams -= 1
         self.go_on.clear()
         await stream.write(b"second\n")
+        if "broken" in request.query:
+            assert request.transport is not None
+            request.transport.abort()
         return stream
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket_response = web.WebSocketResponse()
         await socket_response.prepare(request)
         async for message in socket_response:
+            if message.data == "break":
+                assert request.transport is not None
+                request.transport.abort()
+                break
             await socket_response.send_str(f"{self.name} heard {message.data}")
         return socket_response
 
@@ -71,6 +86,12 @@ class Door:
     device: Behind
     apiserver: Behind
     log_path: Path
+    caddy: asyncio.subprocess.Process
+
+    async def reload(self) -> None:
+        """As an operator does who has changed the file."""
+        self.caddy.send_signal(signal.SIGUSR1)
+        await until(lambda: "successfully reloaded" in self.log())
 
     def log(self) -> str:
         return self.log_path.read_text()
@@ -122,21 +143,23 @@ async def open_door(folder: Path, *, scheme: str = "http", **settings: str) -> A
         }
         environment = caddy_environment(folder, **(own_settings | settings))
         log_path = folder / "caddy.log"
-        await stack.enter_async_context(_caddy(environment, log_path, port))
+        caddy = await stack.enter_async_context(_caddy(environment, log_path, port))
         client = ClientSession(
             connector=TCPConnector(ssl=False, force_close=True),
             cookie_jar=CookieJar(unsafe=True),
             timeout=ClientTimeout(total=20),
         )
         await stack.enter_async_context(client)
-        yield Door(url, port, client, behind["web"], behind["device"], behind["apiserver"], log_path)
+        yield Door(url, port, client, behind["web"], behind["device"], behind["apiserver"], log_path, caddy)
 
 
 @asynccontextmanager
 async def _serve(behind: Behind) -> AsyncIterator[str]:
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", behind.answer)
-    runner = web.AppRunner(app, access_log=None, max_field_size=65536, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        app, access_log=None, max_field_size=65536, shutdown_timeout=0.1, handler_cancellation=True
+    )
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
@@ -148,7 +171,9 @@ async def _serve(behind: Behind) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _caddy(environment: dict[str, str], log_path: Path, port: int) -> AsyncIterator[None]:
+async def _caddy(
+    environment: dict[str, str], log_path: Path, port: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             CADDY, "run", "--config", ROOT / "Caddyfile", env=environment, stdout=log, stderr=log
@@ -156,7 +181,7 @@ async def _caddy(environment: dict[str, str], log_path: Path, port: int) -> Asyn
     try:
         async with asyncio.timeout(STARTED_WITHIN_S):
             await _listening(port)
-        yield
+        yield process
     finally:
         process.terminate()
         await process.wait()

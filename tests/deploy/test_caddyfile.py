@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientConnectorSSLError, ClientResponse
+from aiohttp import ClientConnectorSSLError, ClientPayloadError, ClientResponse, WSCloseCode, WSMsgType
 from yarl import URL
 
 from tests.deploy.caddy_door import Door, open_door
+from tests.fakes.waiting import until
 
 pytestmark = [pytest.mark.caddy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -333,6 +334,46 @@ class TestStreams:
             await socket.send_str("hello")
 
             assert await socket.receive_str() == "web heard hello"
+
+    async def test_a_client_that_leaves_a_silent_stream_is_noticed_behind(self, door: Door) -> None:
+        """Otherwise each page that was closed would hold a connection of the agent and of the service."""
+        async with door.client.get(f"{door.url}/api/stream") as stream:
+            await stream.content.readline()
+            assert door.web.open_streams == 1
+
+        await until(lambda: door.web.open_streams == 0)
+
+    async def test_a_stream_that_is_broken_off_behind_is_broken_off_in_front(self, door: Door) -> None:
+        """So ends what a session held open when it is logged out."""
+        async with asyncio.timeout(10), door.client.get(f"{door.url}/api/stream?broken") as stream:
+            await stream.content.readline()
+            door.web.go_on.set()
+            with pytest.raises(ClientPayloadError):
+                await stream.read()
+
+    async def test_a_socket_that_is_broken_off_behind_is_broken_off_in_front(self, door: Door) -> None:
+        async with asyncio.timeout(10), door.client.ws_connect(f"{door.url}/api/socket") as socket:
+            await socket.send_str("break")
+            end = await socket.receive()
+
+        assert end.type in {WSMsgType.CLOSED, WSMsgType.ERROR}
+        assert socket.close_code == WSCloseCode.ABNORMAL_CLOSURE
+
+    async def test_a_reload_cuts_neither(self, tmp_path: Path) -> None:
+        async with (
+            asyncio.timeout(20),
+            open_door(tmp_path) as door,
+            door.client.ws_connect(f"{door.url}/api/socket") as socket,
+            door.client.get(f"{door.url}/api/stream") as stream,
+        ):
+            await stream.content.readline()
+            await door.reload()
+            await socket.send_str("hello")
+            door.web.go_on.set()
+
+            assert await socket.receive_str() == "web heard hello"
+            assert await stream.content.readline() == b"second\n"
+            assert await who_answers(door, "/api/v1/users/me") == "web"
 
 
 async def test_the_log_holds_no_secret(door: Door) -> None:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -115,8 +115,12 @@ async def development_stack(
     provider_is_there: bool = True,
     lifetimes: Mapping[str, int] | None = None,
     port: int | None = None,
+    web_agent: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DevelopmentStack]:
-    """The demo's parts. Without the provider, that one is for the test to start, and nobody is ready yet."""
+    """The demo's parts. Without the provider, that one is for the test to start, and nobody is ready yet.
+
+    `web_agent`: settings of the agent in web mode beyond the demo's.
+    """
     plan = _plan(folder, port or _free_port())
     secrets = keep_secrets(plan.folder, SystemRandomness())
     write_provider_config(plan, secrets)
@@ -128,7 +132,8 @@ async def development_stack(
         stack.push_async_callback(provider.stop)
         if provider_is_there:
             await provider.start()
-        await stack.enter_async_context(_parts(product, tasks, are_ready=provider_is_there))
+        parts = [_with_settings(part, web_agent or {}) for part in other_parts(plan)]
+        await stack.enter_async_context(_running(parts, product, tasks, are_ready=provider_is_there))
         yield DevelopmentStack(product, provider)
 
 
@@ -147,7 +152,7 @@ async def certified_stack(folder: Path) -> AsyncIterator[Product]:
         async with (
             _last_words_on_failure(product),
             _tasks() as tasks,
-            _parts(product, tasks, are_ready=True),
+            _running(other_parts(product.plan), product, tasks, are_ready=True),
         ):
             yield product
 
@@ -188,12 +193,17 @@ async def _last_words_on_failure(product: Product) -> AsyncIterator[None]:
         raise
 
 
+def _with_settings(part: Part, web_agent: Mapping[str, str]) -> Part:
+    return replace(part, settings={**part.settings, **web_agent}) if part.name == "bff-web" else part
+
+
 @asynccontextmanager
-async def _parts(product: Product, tasks: Tasks, *, are_ready: bool) -> AsyncIterator[None]:
+async def _running(
+    parts: Sequence[Part], product: Product, tasks: Tasks, *, are_ready: bool
+) -> AsyncIterator[None]:
     """All parts but the provider. At the end no log may hold a secret that was seen on the way."""
     crew = Crew(product.plan.folder, tasks)
     try:
-        parts = other_parts(product.plan)
         for part in parts:
             await crew.start(part)
         await _all_answer([part.ready_url if are_ready else _alive_url(part) for part in parts])
