@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -16,12 +15,12 @@ import uvloop
 from aiohttp import web
 
 from common.env import ListenAddress, SettingsError
+from common.sockets import ask_whether_it_is_there
 
 DRAIN_TIME_S = 20.0
 # Sixty tabs that start a login at once leave twenty kilobytes of cookies, until the next request drops them.
 LONGEST_HEADER_BYTES = 32 * 1024
 _BACKLOG = 1024
-_SILENT_S = 60
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +167,7 @@ async def open_listener(
     # First of all: no new connections. aiohttp's and the front's own are ended by what was pushed before.
     stack.callback(server.close)
     for listening in server.sockets:
-        _ask_whether_peers_are_there(listening)
+        ask_whether_it_is_there(listening)
     return int(server.sockets[0].getsockname()[1])
 
 
@@ -176,13 +175,6 @@ async def _drain(runner: web.AppRunner, front: Front | None, time_s: float) -> N
     """Both at once: each may take all of the time."""
     ends = [runner.cleanup()] if front is None else [front.drain(time_s), runner.cleanup()]
     await asyncio.gather(*ends)
-
-
-def _ask_whether_peers_are_there(listening: socket.socket) -> None:
-    """Inherited by what is accepted: a WebSocket whose client lost its network would be kept for ever."""
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system asks after two hours
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
 
 
 def run_server(main: Callable[[], Coroutine[object, object, None]]) -> None:

@@ -22,6 +22,7 @@ from bff.proxy.heads import (
 )
 from bff.proxy.limits import Limits
 from bff.proxy.turn import Sender, Turn
+from common.sockets import ask_whether_it_is_there
 
 _SWITCHING, _FIRST_FINAL = 101, 200
 
@@ -126,6 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._sender = Sender(self._transport, self._turn)
+        ask_whether_it_is_there(transport.get_extra_info("socket"))
         self.is_open = True
 
     def begin(self, receiver: Receiver, head: RequestHead, data: bytes, *, is_whole: bool) -> None:

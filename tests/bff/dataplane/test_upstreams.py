@@ -4,6 +4,7 @@ import asyncio
 import socket
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -204,3 +205,32 @@ async def test_our_own_full_queue_is_no_fault_of_the_upstream() -> None:
 
         assert refused.status == 502
         assert "upstream_out" not in {line["event"] for line in lines}
+
+
+def asks_after(local_port: int, remote_port: int) -> bool:
+    """Whether the system will ask the other side of this connection if it is still there (timer 2)."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, _, timer, *_ = line.split()
+        if (int(local.split(":")[1], 16), int(remote.split(":")[1], 16)) == (local_port, remote_port):
+            return timer.startswith("02:")
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells of its timers")
+async def test_silent_streams_are_asked_whether_they_are_still_there() -> None:
+    """On both sides: a machine that lost its power says no goodbye."""
+
+    async def stream(connection: UpstreamConnection) -> None:
+        await connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        await connection.is_closed.wait()
+
+    async with open_door("protocols", stream) as door:
+        client = await door.connect()
+        client.send(door.head("GET /api/x"))
+        await client.up_to(b"data: 1")
+        agent_port = urlsplit(door.agent.url).port or 0
+        service = door.upstream.connections[0].transport
+
+        assert asks_after(agent_port, client.transport.get_extra_info("sockname")[1])
+        assert asks_after(service.get_extra_info("peername")[1], service.get_extra_info("sockname")[1])
