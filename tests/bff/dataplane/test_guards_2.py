@@ -1,9 +1,11 @@
 """Guards of the front that a removal showed to be untested: each test fails without its guard."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +17,10 @@ from bff.proxy.headers import CookieNames
 from bff.proxy.heads import parse_request
 from bff.proxy.route_checks import Surroundings
 from bff.proxy.route_file import read_routes
+from bff.session.hot import CoalescedReader, Found
+from bff.session.record import HotSession, SessionKey
 from common.problems import ProblemError
+from common.tasks import Tasks
 from tests.bff.agent import QUICK, SESSION_COOKIE, Agent, run_agent
 from tests.bff.dataplane.door import PROTOCOLS, DataPlane, Door, open_door
 from tests.fakes.issuer import ACCESS_TOKEN_LIFETIME_S
@@ -345,3 +350,37 @@ async def test_a_method_that_the_route_does_not_name_does_not_pass(
 
         assert answer.status == 405
         assert upstream.received == b""
+
+
+# Whose session, whose address
+
+
+async def test_each_who_asked_together_is_told_of_its_own_session() -> None:
+    sessions = {
+        SessionKey(name): HotSession(name.encode(), *[datetime.now(UTC)] * 4) for name in ("alice", "bob")
+    }
+
+    async def load_hot(keys: Sequence[SessionKey]) -> dict[SessionKey, HotSession]:
+        return {key: sessions[key] for key in reversed(keys) if key in sessions}
+
+    tasks, told = Tasks(), dict[SessionKey, Found]()
+    reader = CoalescedReader(load_hot, lambda _key: "", tasks)
+    for key in map(SessionKey, ("nobody", "bob", "alice")):
+        reader.read(key, partial(told.__setitem__, key))
+    await until(lambda: len(told) == 3)
+    await tasks.close()
+
+    assert told.pop(SessionKey("nobody")) is None
+    assert told == sessions
+
+
+async def test_a_proxy_that_is_trusted_speaks_for_another_client_with_each_request(
+    data_plane: DataPlane,
+) -> None:
+    async with open_door(data_plane, TRUSTED_PROXIES="127.0.0.1/32") as door:
+        client, addresses = await door.connect(), ["203.0.113.1", "203.0.113.2", "203.0.113.1"]
+        for address in addresses:
+            client.send(door.head("GET /api/x", f"X-Forwarded-For: {address}"))
+            await client.answer()
+
+        assert [head.value("X-Forwarded-For") for head in door.upstream.heads] == addresses
