@@ -332,3 +332,15 @@ async def test_a_client_that_half_closes_after_its_request_is_served_or_let_go(d
 
     assert [answer.head.value("Echo-X-Id") for answer in answers] in ([], ["half"])
     await door.is_sane()
+
+
+async def test_a_refusal_of_a_head_request_has_no_body(data_plane: DataPlane) -> None:
+    """It would be read as the answer to the next request."""
+    async with open_door(data_plane) as door:
+        client = await door.connect()
+        client.send(door.head("HEAD /api/x", cookie="nobody"))
+        refused = await client.answer(to="HEAD")
+        client.send(door.head("GET /api/x", "X-Id: next"))
+
+        assert refused.status == 401
+        assert (await client.answer()).head.value("Echo-X-Id") == "next"
