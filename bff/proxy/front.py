@@ -311,7 +311,7 @@ class Front(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             self._log(exchange, exchange.status)
-        self._sender.abort()
+        self._sender.reset()
 
     def pause_upload(self) -> None:
         self._set_reading(on=False)

@@ -14,7 +14,7 @@ from bff.proxy.door import Door
 from bff.proxy.exchange import Exchange
 from bff.proxy.headers import answer_lines, default_lines, length_line
 from bff.proxy.heads import CHUNKED, AnswerHead, BadHeadError, Fields, RequestHead
-from bff.proxy.turn import unsent
+from bff.proxy.turn import reset, unsent
 from common.problems import ProblemCode, ProblemError, problem_json
 from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, REQUEST_ID, ROUTE_NAME, CallerLabel
 
@@ -167,7 +167,7 @@ class AiohttpClient:
     def break_off(self) -> None:
         # At once: the answer may be waiting for a client that never reads.
         if self._request.transport is not None:
-            self._request.transport.abort()
+            reset(self._request.transport)
         self._is_broken = True
         self._changed.set()
 

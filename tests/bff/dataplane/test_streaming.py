@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -319,3 +320,22 @@ async def test_a_storm_of_clients_that_leave_leaves_nothing_behind(data_plane: D
             door.upstream.heads.clear()
 
         assert door.agent.parts.sessions.live.sessions() == []
+
+
+async def test_half_an_answer_does_not_look_whole_to_a_client_of_http_1_0(data_plane: DataPlane) -> None:
+    """The end of the connection would be the end of its answer: so it gets a reset."""
+
+    async def half(connection: UpstreamConnection) -> None:
+        await connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        await asyncio.sleep(0.1)
+        connection.cut()
+
+    async with open_door(data_plane, half) as door:
+        address = urlsplit(door.agent.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(door.head("GET /api/x").replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
