@@ -252,6 +252,8 @@ def test_the_length_that_comes_down(status: int, fields: tuple[str, ...], line: 
         b"0x5\r\n",
         b"1_0\r\n",
         b"5\n",
+        b"55\naaaaa\r\n",
+        b"0\r\nAB\n",
         b"\n",
         b"5;a\rb\r\n",
         b"5;a\0b\r\n",

@@ -285,9 +285,13 @@ async def test_whoever_has_left_is_given_no_connection() -> None:
 
 async def test_a_connection_that_ended_makes_room_for_another() -> None:
     some = Waiting(upstream_connections=1)
-    await some.want("a", "b")
+    await some.want("a", "b", "c")
     await some.lost("a")
     assert set(some.got) == {"b"}
+    await some.lost("b")
+    assert set(some.got) == {"c"}
+    await some.want("b")
+    await some.lost("c")
 
     idle = some.got["b"]
     await some.answered("b")
