@@ -255,7 +255,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_reusable = answer.keeps_alive
         self._left = answer.length
         if answer.status == _SWITCHING:
-            self._reads, self._is_reusable = _Reads.TUNNEL, False
+            self._reads = _Reads.TUNNEL
         elif answer.length == CHUNKED:
             self._reads, self._decoder = _Reads.CHUNKS, ChunkDecoder()
         elif answer.length == UNTIL_CLOSE:

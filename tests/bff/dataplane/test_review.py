@@ -61,6 +61,9 @@ class Wire(asyncio.Transport):
     def abort(self) -> None:
         self.is_ended = True
 
+    def close(self) -> None:
+        self.is_ended = True
+
 
 class Asker:
     """`Receiver`, as far as these tests go."""
