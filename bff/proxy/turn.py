@@ -92,7 +92,7 @@ class Sender:
         self._transport.abort()
 
     def reset(self) -> None:
-        """End it so that the other side sees a fault: for HTTP/1.0 a mere end would make half an answer whole."""
+        """End it so that the other side sees a fault: a mere end makes half an answer whole for HTTP/1.0."""
         reset(self._transport)
         self._pieces = []
 
