@@ -15,12 +15,12 @@ class Socket(Protocol):
     def setsockopt(self, level: int, option: int, value: int, /) -> None: ...
 
 
-def ask_whether_it_is_there(connection: Socket) -> None:
+def ask_whether_it_is_there(connection: Socket | None) -> None:
     """Let the system ask after a minute of silence. What a listener is told, its connections inherit.
 
     A stream or WebSocket may be silent for hours; without this it would be kept for ever.
     """
-    if connection.family == socket.AF_UNIX:
+    if connection is None or connection.family == socket.AF_UNIX:
         return
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system asks after two hours

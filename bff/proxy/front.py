@@ -308,10 +308,13 @@ class Front(asyncio.Protocol):
         self._write_problem(problem, exchange.head, is_whole=exchange.is_request_whole)
 
     def break_off(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            self._log(exchange, exchange.status)
-        self._sender.reset()
+        exchange, self._exchange = self._current(), None
+        self._log(exchange, exchange.status)
+        if exchange.head.is_http_1_0:
+            self._sender.reset()
+        else:
+            # Its framing tells that the rest is missing, and what has come can still be read.
+            self._sender.abort()
 
     def pause_upload(self) -> None:
         self._set_reading(on=False)

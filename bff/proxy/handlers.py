@@ -166,8 +166,11 @@ class AiohttpClient:
 
     def break_off(self) -> None:
         # At once: the answer may be waiting for a client that never reads.
-        if self._request.transport is not None:
-            reset(self._request.transport)
+        transport = self._request.transport
+        if transport is not None and self.exchange.head.is_http_1_0:
+            reset(transport)
+        elif transport is not None:
+            transport.abort()
         self._is_broken = True
         self._changed.set()
 
