@@ -13,6 +13,7 @@ from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.routes import api_routes
 from apiserver.settings import Settings
 from apiserver.storage.contracts import Storage
+from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
 from apiserver.storage.watch import StorageWatch
 from apiserver.tenants.first_login import UserDirectory
@@ -53,7 +54,7 @@ async def open_parts(
         client = await stack.enter_async_context(
             open_client(user_agent="doorward-apiserver", insecure_tls=settings.insecure_tls)
         )
-        storage = await open_storage(stack, settings.database)
+        storage = await open_storage(stack, SqliteFile(settings.database))
         watch = StorageWatch(storage)
         await watch.look()
         # Closed first: background work uses all that was opened before.

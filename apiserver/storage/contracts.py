@@ -4,13 +4,22 @@ Times are given by the caller and come back aware, in UTC. What is not there is 
 an error. Every method may raise `StorageUnavailableError`.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
+
+T = TypeVar("T")
+
+
+class OvertakenError(Exception):
+    """Raised inside a unit of work: another server took what it was about to take. It is run again."""
+
+
+class ConstraintError(Exception):
+    """A rule of the schema was broken: a mistake of ours, the next try would fail the same way."""
 
 
 class UserRepository(Protocol):
@@ -28,7 +37,7 @@ class UserRepository(Protocol):
 
 class TenantRepository(Protocol):
     async def add(self, tenant: Tenant) -> None:
-        """A second personal tenant of one user is an error, and the transaction is lost."""
+        """A second personal tenant of one user is a `ConstraintError`, and the transaction is lost."""
         ...
 
     async def add_member(
@@ -50,16 +59,27 @@ class Transaction(Protocol):
     def tenants(self) -> TenantRepository: ...
 
 
-class Storage(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """All or nothing: leaving the block normally keeps everything durably, an error leaves no trace.
+Work: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]
+"""A unit of work: an async function that awaits nothing but its transaction.
 
-        Writers may wait for each other, so nothing slow and nothing outside belongs inside.
+It may be run in another thread, and again from its start: it changes nothing outside its transaction.
+"""
+
+
+class Storage(Protocol):
+    async def write(self, work: Work[T]) -> T:
+        """All or nothing: what `work` returns comes back once everything is kept durably.
+
+        What it raises is raised here and leaves no trace. Writers may wait for each other, so nothing slow
+        and nothing outside belongs inside.
         """
         ...
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """One unchanging view for reads. It does not wait for writers nor hold them up; a write fails."""
+    async def read(self, work: Work[T]) -> T:
+        """One unchanging view for reads. It does not wait for writers nor hold them up; a write fails.
+
+        What was acknowledged before the call is seen.
+        """
         ...
 
     async def ping(self) -> None:

@@ -5,14 +5,21 @@ transaction that holds the engine's write lock: of several servers that start at
 others find the work done, and an interrupted migration leaves no trace.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from asyncpg import PostgresError
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from apiserver.storage.location import PostgresAddress
+from apiserver.storage.postgresql import cause_of
+from apiserver.storage.sqlite import unusable_file
 from common.env import SettingsError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -20,9 +27,51 @@ _NEWER_DATABASE = (
     "DATABASE_URL names a database of a newer release (revision {revision}): "
     "start that release, or restore the backup from before the upgrade."
 )
+_UNUSABLE_SERVER = (
+    "DATABASE_URL names a PostgreSQL database that cannot be used ({cause}): check the server and the login."
+)
+# Any number that no other program on this database uses for its own locks.
+_ADVISORY_LOCK = 0x446F6F72
 
 
-def migrate(connection: Connection) -> None:
+def migrate_sqlite(path: Path, lock_wait: timedelta) -> None:
+    """Raises `SettingsError` when the file is no database, or one of a newer release."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        # The driver must not begin transactions by itself: it would begin them late and leave DDL out.
+        connect_args={"isolation_level": None, "timeout": lock_wait.total_seconds()},
+    )
+
+    @event.listens_for(engine, "begin")
+    def take_the_lock(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+    except DBAPIError as error:
+        cause = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        raise unusable_file(path, str(cause)) from error
+    finally:
+        engine.dispose()
+
+
+async def migrate_postgresql(address: PostgresAddress) -> None:
+    """Raises `SettingsError` when the server is not there, refuses us, or holds a newer release's data."""
+    url = make_url(address.url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            await connection.run_sync(_migrate)
+    except (DBAPIError, PostgresError, OSError) as error:
+        cause = cause_of(getattr(error, "orig", None) or error)
+        raise SettingsError([_UNUSABLE_SERVER.format(cause=cause)]) from error
+    finally:
+        await engine.dispose()
+
+
+def _migrate(connection: Connection) -> None:
     """Apply what is missing, on a connection that holds the write lock.
 
     Raises `SettingsError` when the database was made by a newer release: its data would be misread.

@@ -1,32 +1,39 @@
-"""The storage over SQLAlchemy Core: one set of statements for every engine."""
+"""The storage over either engine: one set of statements, in one file for each entity."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import select, true
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import literal_column, select
 
 from apiserver.errors import StorageUnavailableError
-from apiserver.storage.contracts import Storage
-from apiserver.storage.database import LOCK_WAIT, Database, open_database, unusable_file
-from apiserver.storage.migrate import migrate
+from apiserver.storage.contracts import OvertakenError, Storage, Transaction
+from apiserver.storage.engine import Connection, Engine, EngineWork
+from apiserver.storage.location import DatabaseLocation, SqliteFile
+from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
+from apiserver.storage.postgresql import open_postgresql
+from apiserver.storage.sqlite import LOCK_WAIT, open_sqlite, prepare_file
+from apiserver.storage.statement import statement
 from apiserver.storage.tenants import SqlTenants
 from apiserver.storage.users import SqlUsers
 
+_PING = statement(select(literal_column("1").label("alive")))
+# Each time somebody else went on, so this many in a row is no bad luck but a flood.
+_TRIES = 20
+
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class SqlTransaction:
     """`contracts.Transaction`."""
 
-    connection: AsyncConnection
+    connection: Connection
 
     @property
     def users(self) -> SqlUsers:
@@ -41,51 +48,40 @@ class SqlTransaction:
 class SqlStorage:
     """`contracts.Storage`."""
 
-    database: Database
+    engine: Engine
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[SqlTransaction]:
-        async with _begun(self.database.writers) as connection:
-            yield SqlTransaction(connection)
+    async def write(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        for _ in range(_TRIES):
+            try:
+                return await self.engine.write(_over_connections(work))
+            except OvertakenError:
+                log.info("transaction_overtaken")
+        raise StorageUnavailableError("overtaken")
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[SqlTransaction]:
-        async with _begun(self.database.readers) as connection:
-            yield SqlTransaction(connection)
+    async def read(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        return await self.engine.read(_over_connections(work))
 
     async def ping(self) -> None:
-        async with _begun(self.database.readers) as connection:
-            await connection.execute(select(true()))
+        async def look(connection: Connection) -> None:
+            await connection.rows(_PING, {})
+
+        await self.engine.read(look)
 
 
-async def open_storage(stack: AsyncExitStack, path: Path, *, lock_wait: timedelta = LOCK_WAIT) -> Storage:
-    """The storage in the SQLite file at `path`, brought up to date; closed by the stack.
+def _over_connections(work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> EngineWork[T]:
+    return lambda connection: work(SqlTransaction(connection))
 
-    Raises `SettingsError` when the file cannot be used or is newer than this program.
+
+async def open_storage(
+    stack: AsyncExitStack, location: DatabaseLocation, *, lock_wait: timedelta = LOCK_WAIT
+) -> Storage:
+    """The storage at `location`, brought up to date; closed by the stack.
+
+    Raises `SettingsError` when it cannot be used or is newer than this program.
     """
-    database = await open_database(stack, path, lock_wait)
-    try:
-        async with _begun(database.writers) as connection:
-            await connection.run_sync(migrate)
-    except StorageUnavailableError as error:
-        raise unusable_file(path, error.cause) from error
-    return SqlStorage(database)
-
-
-@asynccontextmanager
-async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    except (IntegrityError, DataError, ProgrammingError):
-        raise  # a mistake of ours: the next try would fail the same way
-    except (DBAPIError, PoolTimeoutError) as error:
-        cause = _cause(error)
-        log.warning("storage_unavailable", cause=cause)
-        raise StorageUnavailableError(cause) from error
-
-
-def _cause(error: DBAPIError | PoolTimeoutError) -> str:
-    # SQLite's own word, such as SQLITE_FULL. The error's text is left out: it may quote values.
-    engine_error = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(engine_error, "sqlite_errorname", type(engine_error).__name__))
+    if isinstance(location, SqliteFile):
+        prepare_file(location.path, lock_wait)
+        migrate_sqlite(location.path, lock_wait)
+        return SqlStorage(await open_sqlite(stack, location.path, lock_wait=lock_wait))
+    await migrate_postgresql(location)
+    return SqlStorage(await open_postgresql(stack, location, lock_wait=lock_wait))

@@ -4,50 +4,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select
 
+from apiserver.storage.engine import Connection
+from apiserver.storage.statement import Row, insert_into, statement
 from apiserver.storage.tables import members, tenants
 from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId, TenantKind
 from apiserver.tenants.users import UserId
 
+_ADD = insert_into(tenants)
+_ADD_MEMBER = insert_into(members)
+_MEMBERSHIPS = statement(
+    select(tenants, members.c.role)
+    .join(members, members.c.tenant_id == tenants.c.id)
+    .where(members.c.user_id == bindparam("user_id"))
+    .order_by(
+        tenants.c.personal_of.is_not_distinct_from(bindparam("user_id")).desc(),
+        members.c.joined_at,
+        tenants.c.id,
+    )
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class SqlTenants:
     """`contracts.TenantRepository`."""
 
-    connection: AsyncConnection
+    connection: Connection
 
     async def add(self, tenant: Tenant) -> None:
-        await self.connection.execute(
-            insert(tenants).values(
-                id=tenant.id,
-                name=tenant.name,
-                kind=tenant.kind.value,
-                personal_of=tenant.personal_of,
-                created_at=tenant.created_at,
-            )
+        await self.connection.rows(
+            _ADD,
+            {
+                "id": tenant.id,
+                "name": tenant.name,
+                "kind": tenant.kind.value,
+                "personal_of": tenant.personal_of,
+                "created_at": tenant.created_at,
+            },
         )
 
     async def add_member(
         self, tenant_id: TenantId, user_id: UserId, role: Role, *, joined_at: datetime
     ) -> None:
-        await self.connection.execute(
-            insert(members).values(tenant_id=tenant_id, user_id=user_id, role=role.value, joined_at=joined_at)
+        await self.connection.rows(
+            _ADD_MEMBER,
+            {"tenant_id": tenant_id, "user_id": user_id, "role": role.value, "joined_at": joined_at},
         )
 
     async def memberships_of(self, user_id: UserId) -> Sequence[Membership]:
-        is_personal = tenants.c.personal_of.is_not_distinct_from(user_id)
-        rows = await self.connection.execute(
-            select(tenants, members.c.role)
-            .join(members, members.c.tenant_id == tenants.c.id)
-            .where(members.c.user_id == user_id)
-            .order_by(is_personal.desc(), members.c.joined_at, tenants.c.id)
-        )
+        rows = await self.connection.rows(_MEMBERSHIPS, {"user_id": user_id})
         return [_as_membership(row) for row in rows]
 
 
-def _as_membership(row: Row[tuple[object, ...]]) -> Membership:
+def _as_membership(row: Row) -> Membership:
     tenant = Tenant(
         id=TenantId(row.id),
         name=row.name,

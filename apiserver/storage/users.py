@@ -2,30 +2,40 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select, update
 
-from apiserver.storage.database import insert_unless_there
+from apiserver.storage.engine import Connection, row_of
+from apiserver.storage.statement import Row, insert_unless_there, statement
 from apiserver.storage.tables import users
 from apiserver.tenants.users import Identity, Profile, User, UserId
 
+_BY_IDENTITY = statement(
+    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"))
+)
+_ADD = insert_unless_there(users, by=("issuer", "subject"))
+_SET_PROFILE = statement(
+    update(users)
+    .where(users.c.id == bindparam("user_id"))
+    .values(name=bindparam("new_name"), email=bindparam("new_email"))
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class SqlUsers:
     """`contracts.UserRepository`."""
 
-    connection: AsyncConnection
+    connection: Connection
 
     async def by_identity(self, identity: Identity) -> User | None:
-        rows = await self.connection.execute(
-            select(users).where(users.c.issuer == identity.issuer, users.c.subject == identity.subject)
+        row = await row_of(
+            self.connection, _BY_IDENTITY, {"issuer": identity.issuer, "subject": identity.subject}
         )
-        row = rows.first()
         return None if row is None else _as_user(row)
 
     async def add(self, user: User) -> bool:
-        result = await self.connection.execute(
-            insert_unless_there(users, by=("issuer", "subject")).returning(users.c.id),
+        row = await row_of(
+            self.connection,
+            _ADD,
             {
                 "id": user.id,
                 "issuer": user.identity.issuer,
@@ -35,15 +45,15 @@ class SqlUsers:
                 "created_at": user.created_at,
             },
         )
-        return result.first() is not None
+        return row is not None
 
     async def set_profile(self, user_id: UserId, profile: Profile) -> None:
-        await self.connection.execute(
-            update(users).where(users.c.id == user_id).values(name=profile.name, email=profile.email)
+        await self.connection.rows(
+            _SET_PROFILE, {"user_id": user_id, "new_name": profile.name, "new_email": profile.email}
         )
 
 
-def _as_user(row: Row[tuple[object, ...]]) -> User:
+def _as_user(row: Row) -> User:
     return User(
         id=UserId(row.id),
         identity=Identity(row.issuer, row.subject),

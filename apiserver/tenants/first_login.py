@@ -22,15 +22,14 @@ class UserDirectory:
         `identity` must come from a verified token. What the provider tells is written only when it
         changed. However many first logins run at once, there is one user with one personal tenant.
         """
-        async with self.storage.reading() as view:
-            user = await view.users.by_identity(identity)
+        user = await self.storage.read(lambda view: view.users.by_identity(identity))
         if user is None:
             return await self._welcome(identity, told)
         profile = told.completed_by(user.profile)
         if profile == user.profile:
             return user
-        async with self.storage.transaction() as transaction:
-            await transaction.users.set_profile(user.id, profile)
+        user_id = user.id
+        await self.storage.write(lambda transaction: transaction.users.set_profile(user_id, profile))
         return replace(user, profile=profile)
 
     async def _welcome(self, identity: Identity, profile: Profile) -> User:
@@ -40,22 +39,25 @@ class UserDirectory:
             profile=profile,
             created_at=self.clock.now(),
         )
-        async with self.storage.transaction() as transaction:
-            if await transaction.users.add(user):
-                await self._add_personal_tenant(transaction, user)
-                return user
-            there = await transaction.users.by_identity(identity)
-        if there is None:
-            raise LookupError("a user that was there a moment ago is gone")
-        return there
+        tenant = self._personal_tenant(user)
 
-    async def _add_personal_tenant(self, transaction: Transaction, user: User) -> None:
-        tenant = Tenant(
+        async def welcome(transaction: Transaction) -> User | None:
+            if not await transaction.users.add(user):
+                return await transaction.users.by_identity(identity)
+            await transaction.tenants.add(tenant)
+            await transaction.tenants.add_member(tenant.id, user.id, Role.OWNER, joined_at=user.created_at)
+            return user
+
+        welcomed = await self.storage.write(welcome)
+        if welcomed is None:
+            raise LookupError("a user that was there a moment ago is gone")
+        return welcomed
+
+    def _personal_tenant(self, user: User) -> Tenant:
+        return Tenant(
             id=TenantId(new_id("ten", self.randomness)),
             name=user.profile.name or "Personal",
             kind=TenantKind.PRIVATE,
             personal_of=user.id,
             created_at=user.created_at,
         )
-        await transaction.tenants.add(tenant)
-        await transaction.tenants.add_member(tenant.id, user.id, Role.OWNER, joined_at=user.created_at)

@@ -16,6 +16,5 @@ class UserHandlers:
 
     async def show_me(self, request: web.Request) -> web.Response:
         user = request[USER].user
-        async with self.storage.reading() as view:
-            memberships = await view.tenants.memberships_of(user.id)
+        memberships = await self.storage.read(lambda view: view.tenants.memberships_of(user.id))
         return json_answer(me(user, memberships))
