@@ -40,6 +40,34 @@ class ProblemCode(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     REFRESH_NOT_POSSIBLE = "refresh_not_possible"
     TOO_MANY_REQUESTS = "too_many_requests"
+    INVALID_BODY = "invalid_body"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    PRIVATE_KEY_SENT = "private_key_sent"
+    PUBLIC_KEY_INVALID = "public_key_invalid"
+    PRECONDITION_FAILED = "precondition_failed"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    SECRET_ALREADY_USED = "secret_already_used"  # noqa: S105 - the name of a code
+    REGISTRATION_TOKEN_EXPIRED = "registration_token_expired"  # noqa: S105 - the name of a code
+    REGISTRATION_TOKEN_USED_UP = "registration_token_used_up"  # noqa: S105 - the name of a code
+    REGISTRATION_TOKEN_REVOKED = "registration_token_revoked"  # noqa: S105 - the name of a code
+    REGISTRATION_TOKEN_SUSPENDED = "registration_token_suspended"  # noqa: S105 - the name of a code
+    REGISTRATION_TOKEN_NOT_YET_VALID = "registration_token_not_yet_valid"  # noqa: S105 - the name of a code
+    SOURCE_NOT_ALLOWED = "source_not_allowed"
+    NAME_NOT_ALLOWED = "name_not_allowed"
+    NAME_TAKEN = "name_taken"
+    KEY_IN_USE = "key_in_use"
+    NO_ADDRESS_LEFT = "no_address_left"
+    DEVICE_PENDING = "device_pending"
+    DEVICE_SUSPENDED = "device_suspended"
+    DEVICE_QUARANTINED = "device_quarantined"
+    DEVICE_REVOKED = "device_revoked"
+    DEVICE_EXPIRED = "device_expired"
+    WRONG_STATE = "wrong_state"
+    WOULD_WIDEN = "would_widen"
+    LAST_OWNER = "last_owner"
+    ALREADY_MEMBER = "already_member"
+    TENANT_IN_USE = "tenant_in_use"
+    INVITATION_NOT_USABLE = "invitation_not_usable"
     INTERNAL_ERROR = "internal_error"
     UPGRADE_NOT_SUPPORTED = "upgrade_not_supported"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -69,6 +97,43 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ),
     ProblemCode.REFRESH_NOT_POSSIBLE: (HTTPStatus.CONFLICT, "The access token cannot be refreshed"),
     ProblemCode.TOO_MANY_REQUESTS: (HTTPStatus.TOO_MANY_REQUESTS, "There are too many requests at once"),
+    ProblemCode.INVALID_BODY: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request's body is not what is expected"),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The request's body is of another type",
+    ),
+    ProblemCode.PRIVATE_KEY_SENT: (HTTPStatus.UNPROCESSABLE_ENTITY, "A private key was sent"),
+    ProblemCode.PUBLIC_KEY_INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "The public key cannot be used"),
+    ProblemCode.PRECONDITION_FAILED: (HTTPStatus.PRECONDITION_FAILED, "It was changed meanwhile"),
+    ProblemCode.IDEMPOTENCY_KEY_REUSED: (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key belongs to another request",
+    ),
+    ProblemCode.SECRET_ALREADY_USED: (HTTPStatus.CONFLICT, "The secret of that request is in use"),
+    ProblemCode.REGISTRATION_TOKEN_EXPIRED: (HTTPStatus.FORBIDDEN, "The registration token has expired"),
+    ProblemCode.REGISTRATION_TOKEN_USED_UP: (HTTPStatus.FORBIDDEN, "The registration token is used up"),
+    ProblemCode.REGISTRATION_TOKEN_REVOKED: (HTTPStatus.FORBIDDEN, "The registration token was revoked"),
+    ProblemCode.REGISTRATION_TOKEN_SUSPENDED: (HTTPStatus.FORBIDDEN, "The registration token is suspended"),
+    ProblemCode.REGISTRATION_TOKEN_NOT_YET_VALID: (
+        HTTPStatus.FORBIDDEN,
+        "The registration token is not valid yet",
+    ),
+    ProblemCode.SOURCE_NOT_ALLOWED: (HTTPStatus.FORBIDDEN, "The registration token is not for this network"),
+    ProblemCode.NAME_NOT_ALLOWED: (HTTPStatus.FORBIDDEN, "The registration token is not for this name"),
+    ProblemCode.NAME_TAKEN: (HTTPStatus.CONFLICT, "The name is taken"),
+    ProblemCode.KEY_IN_USE: (HTTPStatus.CONFLICT, "The public key is in use"),
+    ProblemCode.NO_ADDRESS_LEFT: (HTTPStatus.CONFLICT, "The tenant's addresses are used up"),
+    ProblemCode.DEVICE_PENDING: (HTTPStatus.FORBIDDEN, "The device waits for its approval"),
+    ProblemCode.DEVICE_SUSPENDED: (HTTPStatus.FORBIDDEN, "The device is suspended"),
+    ProblemCode.DEVICE_QUARANTINED: (HTTPStatus.FORBIDDEN, "The device is quarantined"),
+    ProblemCode.DEVICE_REVOKED: (HTTPStatus.FORBIDDEN, "The device was revoked"),
+    ProblemCode.DEVICE_EXPIRED: (HTTPStatus.FORBIDDEN, "The device has expired"),
+    ProblemCode.WRONG_STATE: (HTTPStatus.CONFLICT, "Its state does not allow this"),
+    ProblemCode.WOULD_WIDEN: (HTTPStatus.CONFLICT, "A registration token can only be narrowed"),
+    ProblemCode.LAST_OWNER: (HTTPStatus.CONFLICT, "A tenant needs an owner"),
+    ProblemCode.ALREADY_MEMBER: (HTTPStatus.CONFLICT, "The user is a member already"),
+    ProblemCode.TENANT_IN_USE: (HTTPStatus.CONFLICT, "The tenant is in use"),
+    ProblemCode.INVITATION_NOT_USABLE: (HTTPStatus.FORBIDDEN, "The invitation cannot be used"),
     ProblemCode.INTERNAL_ERROR: (HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
     ProblemCode.UPGRADE_NOT_SUPPORTED: (HTTPStatus.NOT_IMPLEMENTED, "Protocol upgrades are not supported"),
     ProblemCode.UPSTREAM_UNAVAILABLE: (HTTPStatus.BAD_GATEWAY, "The service behind this door is away"),

@@ -17,7 +17,10 @@ AccessT = TypeVar("AccessT", bound=Enum)
 
 @dataclass(frozen=True)
 class Route(Generic[AccessT]):
-    """One row of the surface. `answer` is the type of the 200 body, where it is described by one."""
+    """One row of the surface. `answer`, `body` and `query` are the types that describe them, where there are any.
+
+    `status` is that of a success; `scope` what a narrowed token must have been given.
+    """
 
     method: str
     path: str
@@ -25,6 +28,10 @@ class Route(Generic[AccessT]):
     access: AccessT
     summary: str
     answer: type | None = None
+    body: type | None = None
+    query: type | None = None
+    status: int = 200
+    scope: Enum | None = None
 
 
 Guard = Callable[[Route[AccessT]], Handler]

@@ -8,6 +8,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from apiserver.audit.chain import AuditEvent, Checkpoint
+from apiserver.devices.device import Device, DeviceId
+from apiserver.devices.keys import PublicKey
+from apiserver.networks.addresses import AddressPool
+from apiserver.storage.records import (
+    AuditPage,
+    DevicePage,
+    FormerRequest,
+    RegistrationTokenPage,
+    StoredSecret,
+)
+from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
 from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
 
@@ -49,6 +61,181 @@ class TenantRepository(Protocol):
         ...
 
 
+class RegistrationTokenRepository(Protocol):
+    async def add(self, token: RegistrationToken) -> None: ...
+
+    async def by_id(self, token_id: RegistrationTokenId) -> RegistrationToken | None: ...
+
+    async def locked(self, token_id: RegistrationTokenId) -> RegistrationToken | None:
+        """As `by_id`; nobody else changes it before this transaction ends."""
+        ...
+
+    async def spend(
+        self, token_id: RegistrationTokenId, now: datetime, next_allowed_at: datetime | None
+    ) -> int | None:
+        """Spends one use; None, and nothing spent, where it is revoked, suspended or used up.
+
+        Gives the uses spent so far. Times and rates are the caller's to check, in the same transaction.
+        """
+        ...
+
+    async def update(self, token: RegistrationToken, *, former_version: int) -> bool:
+        """Writes what people change of it; False when it is another version by now."""
+        ...
+
+    async def suspend_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int: ...
+
+    async def page(self, page: RegistrationTokenPage) -> Sequence[RegistrationToken]: ...
+
+    async def add_secret(self, token_id: RegistrationTokenId, secret: StoredSecret) -> None: ...
+
+    async def by_secret(self, secret_id: str) -> tuple[RegistrationToken, StoredSecret] | None: ...
+
+    async def secrets_of(self, token_id: RegistrationTokenId) -> Sequence[StoredSecret]:
+        """Those that are not revoked, the oldest first."""
+        ...
+
+    async def use_secret(self, token_id: RegistrationTokenId, secret: StoredSecret, now: datetime) -> bool:
+        """Whether this was its first use, which revokes all that are older."""
+        ...
+
+    async def revoke_unused_secrets(self, token_id: RegistrationTokenId, now: datetime) -> int: ...
+
+    async def forget_secrets(self, before: datetime) -> int:
+        """Removes those revoked before then."""
+        ...
+
+
+class DeviceRepository(Protocol):
+    async def add(self, device: Device) -> bool:
+        """False, and nothing written, when its key, its name or an address of its is a live device's."""
+        ...
+
+    async def by_id(self, device_id: DeviceId) -> Device | None: ...
+
+    async def locked(self, device_id: DeviceId) -> Device | None:
+        """As `by_id`; nobody else changes it before this transaction ends."""
+        ...
+
+    async def by_public_key(self, public_key: PublicKey) -> Device | None:
+        """Of any tenant and state, locked as by `locked`."""
+        ...
+
+    async def live_with_fingerprint(self, tenant_id: TenantId, fingerprint: str) -> Device | None:
+        """The oldest one."""
+        ...
+
+    async def is_name_taken(self, tenant_id: TenantId, name: str) -> bool: ...
+
+    async def update(self, device: Device, *, former_version: int) -> bool:
+        """Writes all but when it was last seen; False when it is another version by now."""
+        ...
+
+    async def seen(self, device_id: DeviceId, at: datetime) -> None:
+        """Never goes back, and is no new version."""
+        ...
+
+    async def free_addresses(self, device_id: DeviceId) -> None:
+        """Lets others have its addresses: for a device that ends."""
+        ...
+
+    async def page(self, page: DevicePage) -> Sequence[Device]: ...
+
+    async def run_out(self, silent_since: datetime, limit: int) -> Sequence[Device]:
+        """Ephemeral devices that were not heard of since then. Whether they have run out is to be checked."""
+        ...
+
+    async def forget_ended(self, before: datetime) -> int:
+        """Removes devices that ended before then, whose tokens were forgotten."""
+        ...
+
+    async def add_token(self, device_id: DeviceId, token: StoredSecret) -> None: ...
+
+    async def by_token(self, token_id: str) -> tuple[Device, StoredSecret] | None: ...
+
+    async def tokens_of(self, device_id: DeviceId) -> Sequence[StoredSecret]:
+        """Those that are not revoked, the oldest first."""
+        ...
+
+    async def use_token(self, device_id: DeviceId, token: StoredSecret, now: datetime) -> bool:
+        """Whether this was its first use, which revokes all that are older."""
+        ...
+
+    async def revoke_token(self, token_id: str, now: datetime) -> None: ...
+
+    async def revoke_all_tokens(self, device_id: DeviceId, now: datetime) -> None: ...
+
+    async def forget_tokens(self, before: datetime) -> int:
+        """Removes those revoked before then."""
+        ...
+
+
+class DeviceSet(Protocol):
+    """Live devices that belong together."""
+
+    async def count(self) -> int: ...
+
+    async def suspend(self, reason: str) -> int:
+        """Suspends those that are not; gives their number."""
+        ...
+
+    async def revoke(self, reason: str, now: datetime) -> int:
+        """Revokes all, with their tokens, and frees their addresses; gives their number."""
+        ...
+
+
+class DeviceSets(Protocol):
+    def of_registration_token(self, token_id: RegistrationTokenId) -> DeviceSet: ...
+
+    def of_owner(self, tenant_id: TenantId, owner_id: UserId) -> DeviceSet: ...
+
+    def of_tenant(self, tenant_id: TenantId) -> DeviceSet: ...
+
+
+class AddressPoolRepository(Protocol):
+    async def add(self, tenant_id: TenantId, pool: AddressPool) -> bool:
+        """False, and nothing written, when the tenant has one."""
+        ...
+
+    async def locked(self, tenant_id: TenantId) -> AddressPool | None:
+        """Nobody else takes an address of it before this transaction ends."""
+        ...
+
+    async def set_next_host(self, tenant_id: TenantId, next_host: int) -> None: ...
+
+    async def take_freed(self, tenant_id: TenantId) -> tuple[str, str] | None:
+        """The IPv4 and IPv6 address that some device had, which are free no more; under the pool's lock."""
+        ...
+
+
+class AuditRepository(Protocol):
+    async def locked_head(self, tenant_id: TenantId) -> Checkpoint:
+        """The last event of the tenant's chain; nobody else appends before this transaction ends."""
+        ...
+
+    async def append(self, event: AuditEvent) -> None:
+        """The event that follows the locked head, and is the head from now on."""
+        ...
+
+    async def head(self, tenant_id: TenantId) -> Checkpoint | None: ...
+
+    async def page(self, page: AuditPage) -> Sequence[AuditEvent]: ...
+
+
+class IdempotencyKeyRepository(Protocol):
+    async def find(self, caller: str, key: str) -> FormerRequest | None: ...
+
+    async def add(
+        self, caller: str, key: str, *, request_hash: bytes, resource_id: str, now: datetime
+    ) -> bool:
+        """False, and nothing written, when the caller has used the key."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Removes those added before then."""
+        ...
+
+
 class Transaction(Protocol):
     """Reads and writes that belong together."""
 
@@ -57,6 +244,24 @@ class Transaction(Protocol):
 
     @property
     def tenants(self) -> TenantRepository: ...
+
+    @property
+    def registration_tokens(self) -> RegistrationTokenRepository: ...
+
+    @property
+    def devices(self) -> DeviceRepository: ...
+
+    @property
+    def device_sets(self) -> DeviceSets: ...
+
+    @property
+    def addresses(self) -> AddressPoolRepository: ...
+
+    @property
+    def audit(self) -> AuditRepository: ...
+
+    @property
+    def idempotency_keys(self) -> IdempotencyKeyRepository: ...
 
 
 Work: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]

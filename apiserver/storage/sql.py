@@ -18,6 +18,12 @@ from apiserver.storage.postgresql import open_postgresql
 from apiserver.storage.sqlite import LOCK_WAIT, open_sqlite, prepare_file
 from apiserver.storage.statement import statement
 from apiserver.storage.tenants import SqlTenants
+from apiserver.storage.addresses import SqlAddressPools
+from apiserver.storage.audit import SqlAudit
+from apiserver.storage.device_sets import SqlDeviceSets
+from apiserver.storage.devices import SqlDevices
+from apiserver.storage.idempotency import SqlIdempotencyKeys
+from apiserver.storage.registration_tokens import SqlRegistrationTokens
 from apiserver.storage.users import SqlUsers
 
 _PING = statement(select(literal_column("1").label("alive")))
@@ -42,6 +48,30 @@ class SqlTransaction:
     @property
     def tenants(self) -> SqlTenants:
         return SqlTenants(self.connection)
+
+    @property
+    def registration_tokens(self) -> SqlRegistrationTokens:
+        return SqlRegistrationTokens(self.connection)
+
+    @property
+    def devices(self) -> SqlDevices:
+        return SqlDevices(self.connection)
+
+    @property
+    def device_sets(self) -> SqlDeviceSets:
+        return SqlDeviceSets(self.connection)
+
+    @property
+    def addresses(self) -> SqlAddressPools:
+        return SqlAddressPools(self.connection)
+
+    @property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self.connection)
+
+    @property
+    def idempotency_keys(self) -> SqlIdempotencyKeys:
+        return SqlIdempotencyKeys(self.connection)
 
 
 @dataclass(frozen=True)

@@ -69,27 +69,27 @@ def insert_into(table: Table) -> Statement:
     return statement(table.insert().values(_all_columns(table)))
 
 
-def insert_unless_there(
-    table: Table, *, by: tuple[str, ...], where: ColumnElement[bool] | None = None
-) -> Statement:
-    """As `insert_into`, but nothing happens when a row with these (unique) columns exists.
+def insert_unless_there(table: Table, *, by: tuple[str, ...] | None = None) -> Statement:
+    """As `insert_into`, but nothing happens when a row with these (unique) columns exists; None: any of them.
 
-    It answers one row when it was inserted and none when not. `where` is that of a partial index.
+    It answers one row when it was inserted and none when not.
     """
     first = next(iter(table.c))
-    in_sqlite = (
-        sqlite.insert(table)
-        .values(_all_columns(table))
-        .on_conflict_do_nothing(index_elements=by, index_where=where)
-        .returning(first)
+    values = _all_columns(table)
+    in_sqlite = sqlite.insert(table).values(values).on_conflict_do_nothing(index_elements=by)
+    in_postgresql = postgresql.insert(table).values(values).on_conflict_do_nothing(index_elements=by)
+    return Statement(
+        _compile(in_sqlite.returning(first), _SQLITE), _compile(in_postgresql.returning(first), _POSTGRESQL)
     )
-    in_postgresql = (
-        postgresql.insert(table)
-        .values(_all_columns(table))
-        .on_conflict_do_nothing(index_elements=by, index_where=where)
-        .returning(first)
+
+
+def insert_from_select_unless_there(table: Table, rows: Select[Any]) -> Statement:
+    """Inserts what `rows` answers, passing over what is there; the columns in the order of the table's."""
+    names = [column.name for column in table.c]
+    return Statement(
+        _compile(sqlite.insert(table).from_select(names, rows).on_conflict_do_nothing(), _SQLITE),
+        _compile(postgresql.insert(table).from_select(names, rows).on_conflict_do_nothing(), _POSTGRESQL),
     )
-    return Statement(_compile(in_sqlite, _SQLITE), _compile(in_postgresql, _POSTGRESQL))
 
 
 def _all_columns(table: Table) -> dict[str, Any]:

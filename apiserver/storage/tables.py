@@ -3,21 +3,30 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from typing import Any
+
+import msgspec
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
     Dialect,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-from apiserver.tenants.tenants import Role, TenantKind
+from apiserver.devices.device import DeviceState
+from apiserver.tenants.tenants import DeviceApproval, Role, TenantKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -35,6 +44,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as text: it is read and written whole, never searched."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:  # noqa: ANN401 - it is JSON
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: ANN401 - it is JSON
+        return None if value is None else msgspec.json.decode(value)
 
 
 def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
@@ -72,6 +94,9 @@ tenants = Table(
     Column("kind", String, nullable=False),
     Column("personal_of", ForeignKey("users.id"), unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("device_approval", String, nullable=False, server_default=DeviceApproval.AUTOMATIC.value),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("deleted_at", UtcDateTime),
     _one_of("kind", TenantKind),
 )
 
@@ -84,4 +109,212 @@ members = Table(
     Column("joined_at", UtcDateTime, nullable=False),
     _one_of("role", Role),
     Index(None, "user_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("role", String, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_by", ForeignKey("users.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("accepted_by", ForeignKey("users.id")),
+    Column("accepted_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    _one_of("role", Role),
+    Index(None, "tenant_id", "id"),
+)
+
+registration_tokens = Table(
+    "registration_tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    Column("label", String, nullable=False),
+    Column("description", String, nullable=False),
+    Column("max_uses", BigInteger),
+    Column("uses", BigInteger, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("not_before", UtcDateTime),
+    Column("idle_s", BigInteger),
+    Column("last_used_at", UtcDateTime),
+    Column("taints", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("name_pattern", String),
+    Column("source_networks", Json, nullable=False),
+    Column("pre_approved", Boolean, nullable=False),
+    Column("ephemeral_s", BigInteger),
+    Column("rate_per_minute", BigInteger),
+    Column("next_allowed_at", UtcDateTime),
+    Column("suspended_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    # What is counted by guarded updates is bounded here as well.
+    CheckConstraint("uses >= 0 AND (max_uses IS NULL OR uses <= max_uses)", name="uses"),
+    Index(None, "tenant_id", "id"),
+    Index(None, "owner_id", "tenant_id"),
+)
+
+registration_token_secrets = Table(
+    "registration_token_secrets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("registration_token_id", ForeignKey("registration_tokens.id"), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("first_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "registration_token_id"),
+)
+
+IS_LIVE = text("ended_at IS NULL")
+"""The condition of the indexes that keep names and addresses of a tenant's live devices apart."""
+
+
+def _unique_among_live(column: str) -> Index:
+    return Index(
+        f"devices_live_{column}_key",
+        "tenant_id",
+        column,
+        unique=True,
+        sqlite_where=IS_LIVE,
+        postgresql_where=IS_LIVE,
+    )
+
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    Column("registration_token_id", ForeignKey("registration_tokens.id")),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("state_reason", String),
+    Column("public_key", String, unique=True),
+    Column("fingerprint", String),
+    Column("ipv4", String),
+    Column("ipv6", String),
+    Column("taints", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("ephemeral_s", BigInteger),
+    Column("evidence", Json),
+    Column("registered_at", UtcDateTime, nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("last_seen_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("version", BigInteger, nullable=False),
+    _one_of("state", DeviceState),
+    Index(None, "tenant_id", "id"),
+    _unique_among_live("name_key"),
+    _unique_among_live("ipv4"),
+    _unique_among_live("ipv6"),
+    Index(
+        None,
+        "tenant_id",
+        "fingerprint",
+        sqlite_where=text("fingerprint IS NOT NULL"),
+        postgresql_where=text("fingerprint IS NOT NULL"),
+    ),
+    Index(None, "registration_token_id", "id"),
+    Index(None, "owner_id", "tenant_id", "id"),
+    # Those that somebody must look at, and those that leave by themselves: few, whatever the tenant's size.
+    Index(
+        "devices_waiting_index",
+        "tenant_id",
+        "state",
+        "id",
+        sqlite_where=text("state <> 'active'"),
+        postgresql_where=text("state <> 'active'"),
+    ),
+    Index(
+        "devices_ephemeral_index",
+        "last_seen_at",
+        sqlite_where=text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+    ),
+    Index(
+        "devices_ended_index",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+)
+
+device_tokens = Table(
+    "device_tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("device_id", ForeignKey("devices.id"), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("first_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "device_id"),
+)
+
+address_pools = Table(
+    "address_pools",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("ipv4_network", String, nullable=False),
+    Column("ipv6_network", String, nullable=False),
+    Column("next_host", BigInteger, nullable=False),
+)
+
+freed_addresses = Table(
+    "freed_addresses",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("ipv4", String, primary_key=True),
+    Column("ipv6", String, nullable=False),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("id", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_kind", String, nullable=False),
+    Column("actor_id", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("target_kind", String, nullable=False),
+    Column("target_id", String, nullable=False),
+    Column("address", String),
+    Column("request_id", String),
+    Column("before", String),
+    Column("after", String),
+    Column("key_id", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "seq"),
+    Index(None, "tenant_id", "target_id", "seq"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("resource_id", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
 )

@@ -17,6 +17,13 @@ class TenantKind(StrEnum):
     COMMUNITY = "community"
 
 
+class DeviceApproval(StrEnum):
+    """Whether a device that joins waits for an administrator, unless its registration token is pre-approved."""
+
+    AUTOMATIC = "automatic"
+    REQUIRED = "required"
+
+
 class Role(StrEnum):
     """What a member may do; each one may do what the former ones may."""
 
@@ -35,6 +42,8 @@ class Tenant:
     kind: TenantKind
     personal_of: UserId | None
     created_at: datetime
+    device_approval: DeviceApproval = DeviceApproval.AUTOMATIC
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""What a request says, as typed objects: its JSON body and its query."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from common.problems import ProblemCode, ProblemError
+
+BodyT = TypeVar("BodyT", bound="Body")
+QueryT = TypeVar("QueryT", bound="Query")
+
+# A private key that was sent is no longer private: the sender must hear so, and it must go no further.
+_PRIVATE_KEY = re.compile(rb'private[ _-]?key|secret[_-]?key|"priv[_-]?key|"preshared[_-]?key', re.IGNORECASE)
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON object with these fields and no others: a field that was misspelt is not passed over."""
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters of a query, each at most once."""
+
+
+async def read_body(request: web.Request, type_: type[BodyT]) -> BodyT:
+    """The body as `type_`; raises `ProblemError`. Nothing at all is an empty object."""
+    return parse_body(await read_bytes(request), type_)
+
+
+async def read_bytes(request: web.Request) -> bytes:
+    """The bytes of a JSON body; raises `ProblemError` for another type."""
+    body = await request.read()
+    if body and request.content_type != "application/json":
+        raise ProblemError(
+            ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json, and say so in Content-Type."
+        )
+    return body
+
+
+def parse_body(body: bytes, type_: type[BodyT]) -> BodyT:
+    """As `read_body`, of bytes that were read."""
+    if _PRIVATE_KEY.search(body):
+        raise ProblemError(
+            ProblemCode.PRIVATE_KEY_SENT,
+            "The body has a field for a private key. Nothing was kept of it; still, make a new key, "
+            "and send the public one only.",
+        )
+    try:
+        return _decoder(type_).decode(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, f"{error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ProblemError(ProblemCode.BAD_REQUEST, "The body is not JSON.") from None
+
+
+@lru_cache
+def _decoder(type_: type[BodyT]) -> "msgspec.json.Decoder[BodyT]":
+    return msgspec.json.Decoder(type_)
+
+
+def read_query(request: web.Request, type_: type[QueryT]) -> QueryT:
+    """The query as `type_`; raises `ProblemError` for what is unknown, repeated or of another form."""
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in found:
+            # Which of the two counts would be for each reader to guess.
+            raise ProblemError(ProblemCode.BAD_REQUEST, "A parameter of the query stands there twice.")
+        found[name] = value
+    try:
+        return msgspec.convert(found, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise ProblemError(ProblemCode.BAD_REQUEST, f"The query: {error}.") from None
+
+
+def refuse_body_fields(faults: Sequence[str]) -> None:
+    """Raises `ProblemError` when there are faults, with all of them."""
+    if faults:
+        raise ProblemError(ProblemCode.INVALID_BODY, " ".join(faults))
