@@ -12,6 +12,8 @@ T = TypeVar("T")
 LONGEST_PAUSE_S = 30.0
 # Longer than one exchange with a provider may take (common.http).
 LONGEST_FINISH_S = 12.0
+# Enough for what a cancelled task still has to close.
+CANCEL_AGAIN_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +56,10 @@ class Tasks:
             tasks = list(self._running)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._running.difference_update(tasks)
+            # One cancellation may get lost: asyncio.wait_for of Python 3.11 swallows one that comes just as
+            # its work is done, and the Redis client sends each command under it.
+            done, _ = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
+            self._running.difference_update(done)
 
     def _forget(self, task: asyncio.Task[T]) -> None:
         self._running.discard(task)

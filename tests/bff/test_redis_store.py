@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from bff.session.record import SessionKey
 from bff.session.redis_store import RedisSessionStore
 from bff.session.store import StoreUnavailableError
-from tests.bff.redis_stores import SERVER_KEY, opened_store
+from tests.bff.redis_stores import SERVER_KEY, opened_store, reaching_store
 from tests.bff.test_session_store import ALICE, KEY, LONG, NOW, TOKENS, a_record
 from tests.fakes.clock import FakeClock
 from tests.fakes.redis_servers import RedisServer, RedisServers
@@ -239,6 +239,17 @@ async def test_ends_are_heard_by_other_processes_and_after_a_broken_connection(s
 
 def listeners(server: RedisServer) -> int:
     return int(server.command("PUBSUB NUMSUB", "dw:ended")[0][1])
+
+
+async def test_a_store_can_be_closed_at_any_moment(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library loses a cancellation at some moments (see `Tasks.close`)."""
+    monkeypatch.setattr("common.tasks.CANCEL_AGAIN_S", 0.05)
+    for turns in range(20):
+        async with asyncio.timeout(5), reaching_store(server.url):
+            for _ in range(turns):
+                await asyncio.sleep(0)
 
 
 async def test_in_a_cluster_ends_are_heard_from_every_node(redis_servers: RedisServers) -> None:

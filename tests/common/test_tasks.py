@@ -1,6 +1,7 @@
 """Background work has a name, a log line when it fails, another try, and an end."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from structlog.testing import capture_logs
@@ -125,6 +126,24 @@ async def test_closing_does_not_wait_for_ever() -> None:
     await tasks.close(finish_s=0.01)
 
     assert ended == ["stuck"]
+
+
+async def test_a_cancellation_that_got_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As asyncio.wait_for of Python 3.11 loses one that comes just as its work is done."""
+    monkeypatch.setattr("common.tasks.CANCEL_AGAIN_S", 0.01)
+    tasks, running, ended = Tasks(), asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        with suppress(asyncio.CancelledError):
+            await endless(running, ended, "lost")
+        await endless(running, ended, "heard")
+
+    tasks.keep_running("work", work)
+    await running.wait()
+    async with asyncio.timeout(5):
+        await tasks.close()
+
+    assert ended == ["lost", "heard"]
 
 
 async def test_what_ends_while_closing_may_still_start_more_and_that_ends_too() -> None:
