@@ -95,7 +95,7 @@ class RedisServer:
 class RedisWithSentinels:
     """A primary, one replica, and Sentinels that agree on a failover by majority."""
 
-    def __init__(self, folder: Path, *, sentinels: int, down_after_ms: int = 500) -> None:
+    def __init__(self, folder: Path, *, sentinels: int, down_after_ms: int) -> None:
         self.primary = RedisServer(folder)
         self.replica = RedisServer(folder, f"replicaof 127.0.0.1 {self.primary.port}")
         config = "\n".join(
@@ -109,8 +109,8 @@ class RedisWithSentinels:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, *, sentinels: int) -> Iterator[Self]:
-        servers = cls(folder, sentinels=sentinels)
+    def running(cls, folder: Path, *, sentinels: int, down_after_ms: int = 500) -> Iterator[Self]:
+        servers = cls(folder, sentinels=sentinels, down_after_ms=down_after_ms)
         try:
             servers._start()
             yield servers
@@ -140,7 +140,7 @@ class RedisWithSentinels:
             until(partial(self._is_complete, sentinel))
 
     def _is_complete(self, sentinel: RedisServer) -> bool:
-        with redis.Redis(port=sentinel.port, protocol=2) as client:
+        with redis.Redis(port=sentinel.port, socket_timeout=2, protocol=2) as client:
             state: Any = client.sentinel_master(SERVICE)
         return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == len(self.sentinels) - 1)
 
@@ -209,7 +209,8 @@ class RedisServers:
 
     def sentinel(self) -> RedisWithSentinels:
         if self._sentinel is None:
-            started = RedisWithSentinels.running(self._folder, sentinels=1)
+            # No failover here: on a busy machine, half a second of silence would make one.
+            started = RedisWithSentinels.running(self._folder, sentinels=1, down_after_ms=30_000)
             self._sentinel = self._stack.enter_context(started)
         self._sentinel.flush()
         return self._sentinel
