@@ -1,5 +1,6 @@
-"""For all tests: a test whose part is missing is left out by name (see `deploy.testing.left_out`)."""
+"""For all tests: one whose part is missing is left out by name, a hang ends the run (`deploy.testing`)."""
 
+from deploy.testing.hangs import pytest_runtest_protocol, pytest_runtest_teardown
 from deploy.testing.left_out import (
     pytest_configure,
     pytest_runtest_setup,
@@ -7,4 +8,11 @@ from deploy.testing.left_out import (
     pytest_terminal_summary,
 )
 
-__all__ = ["pytest_configure", "pytest_runtest_setup", "pytest_sessionfinish", "pytest_terminal_summary"]
+__all__ = [
+    "pytest_configure",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]
