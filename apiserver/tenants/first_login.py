@@ -33,11 +33,12 @@ class UserDirectory:
         return replace(user, profile=profile)
 
     async def _welcome(self, identity: Identity, profile: Profile) -> User:
+        now = self.clock.now()
         user = User(
-            id=UserId(new_id("usr", self.randomness)),
+            id=UserId(new_id("usr", now, self.randomness)),
             identity=identity,
             profile=profile,
-            created_at=self.clock.now(),
+            created_at=now,
         )
         tenant = self._personal_tenant(user)
 
@@ -55,7 +56,7 @@ class UserDirectory:
 
     def _personal_tenant(self, user: User) -> Tenant:
         return Tenant(
-            id=TenantId(new_id("ten", self.randomness)),
+            id=TenantId(new_id("ten", user.created_at, self.randomness)),
             name=user.profile.name or "Personal",
             kind=TenantKind.PRIVATE,
             personal_of=user.id,

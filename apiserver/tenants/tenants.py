@@ -18,7 +18,7 @@ class TenantKind(StrEnum):
 
 
 class DeviceApproval(StrEnum):
-    """Whether a device that joins waits for an administrator, unless its registration token is pre-approved."""
+    """Whether a device that joins may act at once, or waits until somebody approved it."""
 
     AUTOMATIC = "automatic"
     REQUIRED = "required"
