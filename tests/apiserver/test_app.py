@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -14,20 +15,12 @@ from apiserver.app import build_app, build_private_app
 from apiserver.errors import StorageUnavailableError
 from apiserver.limits import BODY_LIMIT_BYTES
 from apiserver.settings import read_settings
-from apiserver.storage.contracts import Storage, Transaction
+from apiserver.storage.contracts import Storage, Work
 from apiserver.storage.watch import StorageWatch
 from tests.apiserver.server import ME, ApiServer, RealRunner, environment
 from tests.fakes.issuer import FakeIssuer
 
-
-@dataclass(frozen=True)
-class Broken(AbstractAsyncContextManager[Transaction]):
-    error: Exception
-
-    async def __aenter__(self) -> Transaction:
-        raise self.error
-
-    async def __aexit__(self, *_error: object) -> None: ...
+T = TypeVar("T")
 
 
 class BrokenStorage:
@@ -36,10 +29,10 @@ class BrokenStorage:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        return Broken(self._error)
+    async def write(self, work: Work[T]) -> T:
+        raise self._error
 
-    reading = transaction
+    read = write
 
     async def ping(self) -> None:
         raise self._error

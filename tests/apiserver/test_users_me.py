@@ -1,14 +1,14 @@
 """`GET /api/v1/users/me` and the first login."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from apiserver.storage.contracts import Storage, Transaction
+from apiserver.storage.contracts import Storage, Work
+from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
 from apiserver.tenants.first_login import UserDirectory
 from apiserver.tenants.users import Identity, Profile
@@ -16,6 +16,8 @@ from common.randomness import SystemRandomness
 from tests.apiserver.server import AUDIENCE, ME, ApiServer, api_server
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer
+
+T = TypeVar("T")
 
 
 async def test_the_first_login_makes_a_user_with_a_private_tenant_of_their_own(
@@ -149,26 +151,24 @@ class MeetingStorage:
     def __init__(self, storage: Storage, barrier: asyncio.Barrier) -> None:
         self._storage = storage
         self._barrier = barrier
-        self.transaction = storage.transaction
+        self.write = storage.write
         self.ping = storage.ping
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
-        async with self._storage.reading() as view:
-            yield view
+    async def read(self, work: Work[T]) -> T:
+        found = await self._storage.read(work)
         await self._barrier.wait()
+        return found
 
 
 async def test_two_servers_that_both_found_nobody_make_one_user(database: Path, clock: FakeClock) -> None:
     identity, barrier = Identity("https://issuer.example", "alice"), asyncio.Barrier(2)
     async with AsyncExitStack() as stack:
-        storages = [await open_storage(stack, database) for _ in range(2)]
+        storages = [await open_storage(stack, SqliteFile(database)) for _ in range(2)]
         directories = [
             UserDirectory(MeetingStorage(storage, barrier), clock, SystemRandomness()) for storage in storages
         ]
         users = await asyncio.gather(*(directory.user_of(identity, Profile()) for directory in directories))
-        async with storages[0].reading() as view:
-            memberships = await view.tenants.memberships_of(users[0].id)
+        memberships = await storages[0].read(lambda view: view.tenants.memberships_of(users[0].id))
 
     assert users[0] == users[1]
     assert len(memberships) == 1

@@ -1,4 +1,4 @@
-"""The SQLite file: migrations, rights, pragmas, and files that cannot be used."""
+"""The SQLite file: migrations, rights, pragmas, files that cannot be used, and its threads."""
 
 import asyncio
 import sqlite3
@@ -12,9 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from apiserver.storage.contracts import Transaction
+from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
 from apiserver.storage.tables import metadata
 from common.env import SettingsError
+from tests.apiserver.storage.test_contract import a_user, add_user, find
 
 NEWEST = "0001"
 ROOT = Path(__file__).parents[3]
@@ -34,7 +37,7 @@ def raw(path: Path) -> Iterator[sqlite3.Connection]:
 async def start(path: Path) -> None:
     """What a server does to the database when it starts and stops."""
     async with AsyncExitStack() as stack:
-        await open_storage(stack, path)
+        await open_storage(stack, SqliteFile(path))
 
 
 async def fault_of(path: Path) -> str:
@@ -128,7 +131,7 @@ async def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 async def test_the_file_is_for_its_owner_alone(path: Path) -> None:
     async with AsyncExitStack() as stack:
-        await open_storage(stack, path)
+        await open_storage(stack, SqliteFile(path))
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
 
     assert modes
@@ -140,3 +143,17 @@ async def test_the_journal_is_written_ahead(path: Path) -> None:
 
     with raw(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_unit_that_awaits_something_else_is_refused_and_leaves_no_trace(path: Path) -> None:
+    async def write_and_sleep(tx: Transaction) -> None:
+        await tx.users.add(a_user())
+        await asyncio.sleep(0)
+
+    async with AsyncExitStack() as stack:
+        storage = await open_storage(stack, SqliteFile(path))
+        with pytest.raises(RuntimeError, match="awaited something other"):
+            await storage.write(write_and_sleep)
+
+        assert await find(storage) is None
+        assert await add_user(storage, a_user())
