@@ -40,11 +40,12 @@ def python(version: str, *, new_enough: bool = True, has_venv: bool = True) -> s
     return PYTHON.format(version=version, new_enough=status[new_enough], has_venv=status[has_venv])
 
 
-def run(script: str, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, path: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": path, "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
     return subprocess.run(
         ["/bin/sh", SCRIPTS / script, *arguments],
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -112,6 +113,21 @@ class TestCheckNode:
 
         checked = run("check-node", path=str(machine))
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+class TestMakeVenv:
+    def test_one_behind_a_link_is_left_alone(self, tmp_path: Path) -> None:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        (theirs / "kept").touch()
+        (tmp_path / ".venv").symlink_to(theirs)
+        (tmp_path / "deploy").symlink_to(SCRIPTS.parent)
+
+        made = run("make-venv", path=os.environ["PATH"], folder=tmp_path)
+
+        assert made.returncode == 1
+        assert made.stderr.startswith(f".venv is a link to {theirs}: run make there")
+        assert (theirs / "kept").exists()
 
 
 class TestQuietly:
