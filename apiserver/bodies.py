@@ -35,7 +35,8 @@ async def read_bytes(request: web.Request) -> bytes:
     body = await request.read()
     if body and request.content_type != "application/json":
         raise ProblemError(
-            ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json, and say so in Content-Type."
+            ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+            "Send the body as application/json, and say so in Content-Type.",
         )
     return body
 
@@ -49,11 +50,12 @@ def parse_body(body: bytes, type_: type[BodyT]) -> BodyT:
             "and send the public one only.",
         )
     try:
-        return _decoder(type_).decode(body or b"{}")
+        decoded: BodyT = _decoder(type_).decode(body or b"{}")
     except msgspec.ValidationError as error:
         raise ProblemError(ProblemCode.INVALID_BODY, f"{error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProblemError(ProblemCode.BAD_REQUEST, "The body is not JSON.") from None
+    return decoded
 
 
 @lru_cache

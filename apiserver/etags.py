@@ -33,5 +33,6 @@ def check_version(expected: int | None, version: int) -> None:
 
 def changed_meanwhile() -> ProblemError:
     return ProblemError(
-        ProblemCode.PRECONDITION_FAILED, "It is not the version of If-Match any more. Read it again, then change it."
+        ProblemCode.PRECONDITION_FAILED,
+        "It is not the version of If-Match any more. Read it again, then change it.",
     )

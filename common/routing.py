@@ -17,7 +17,7 @@ AccessT = TypeVar("AccessT", bound=Enum)
 
 @dataclass(frozen=True)
 class Route(Generic[AccessT]):
-    """One row of the surface. `answer`, `body` and `query` are the types that describe them, where there are any.
+    """One row of the surface. `answer`, `body` and `query` are the types that describe them, if any does.
 
     `status` is that of a success; `scope` what a narrowed token must have been given.
     """

@@ -7,8 +7,8 @@ from functools import lru_cache
 from sqlalchemy import bindparam, select, update
 
 from apiserver.audit.chain import FIRST_PREVIOUS_MAC, FIRST_SEQ, AuditEvent, AuditEventId, Checkpoint
-from apiserver.storage.records import AuditPage
 from apiserver.storage.engine import Connection, row_of
+from apiserver.storage.records import AuditPage
 from apiserver.storage.statement import Row, Statement, insert_into, insert_unless_there, statement
 from apiserver.storage.tables import audit_events, audit_heads
 from apiserver.tenants.tenants import TenantId
@@ -65,7 +65,9 @@ class SqlAudit:
         }
         values = {name: value for name, value in given.items() if value is not None}
         statement_ = _page(frozenset(values), is_newest_first=page.is_newest_first)
-        rows = await self.connection.rows(statement_, {"tenant": page.tenant_id, "most": page.limit, **values})
+        rows = await self.connection.rows(
+            statement_, {"tenant": page.tenant_id, "most": page.limit, **values}
+        )
         return [_as_event(row) for row in rows]
 
 

@@ -19,9 +19,9 @@ from apiserver.storage.records import (
     RegistrationTokenPage,
     StoredSecret,
 )
-from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
 from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
+from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
 
 T = TypeVar("T")
 

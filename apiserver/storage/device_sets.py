@@ -52,7 +52,9 @@ def _set_of(belongs: ColumnElement[bool]) -> _Set:
         ),
         free_addresses=insert_from_select_unless_there(
             freed_addresses,
-            select(_DEVICES.tenant_id, _DEVICES.ipv4, _DEVICES.ipv6).where(of_set, _DEVICES.ipv4.is_not(None)),
+            select(_DEVICES.tenant_id, _DEVICES.ipv4, _DEVICES.ipv6).where(
+                of_set, _DEVICES.ipv4.is_not(None)
+            ),
         ),
         revoke_tokens=statement(
             update(device_tokens)
@@ -74,9 +76,7 @@ def _set_of(belongs: ColumnElement[bool]) -> _Set:
 
 
 _OF_REGISTRATION_TOKEN = _set_of(_DEVICES.registration_token_id == bindparam("token"))
-_OF_OWNER = _set_of(
-    and_(_DEVICES.owner_id == bindparam("owner"), _DEVICES.tenant_id == bindparam("tenant"))
-)
+_OF_OWNER = _set_of(and_(_DEVICES.owner_id == bindparam("owner"), _DEVICES.tenant_id == bindparam("tenant")))
 _OF_TENANT = _set_of(_DEVICES.tenant_id == bindparam("tenant"))
 
 

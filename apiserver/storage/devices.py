@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from apiserver.devices.device import LIVE_STATES, Device, DeviceId, DeviceState
 from apiserver.devices.keys import PublicKey
 from apiserver.devices.names import name_key
-from apiserver.storage.records import DevicePage, StoredSecret
 from apiserver.storage.engine import Connection, row_of
+from apiserver.storage.records import DevicePage, StoredSecret
 from apiserver.storage.statement import (
     Row,
     Statement,

@@ -17,7 +17,9 @@ _FIND = statement(
         _KEYS.caller == bindparam("caller"), _KEYS.key == bindparam("key")
     )
 )
-_FORGET = statement(delete(idempotency_keys).where(_KEYS.created_at < bindparam("before")).returning(_KEYS.key))
+_FORGET = statement(
+    delete(idempotency_keys).where(_KEYS.created_at < bindparam("before")).returning(_KEYS.key)
+)
 
 
 @dataclass(frozen=True, slots=True)

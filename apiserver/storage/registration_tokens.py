@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from apiserver.storage.records import RegistrationTokenPage, StoredSecret
 from apiserver.storage.engine import Connection, row_of
+from apiserver.storage.records import RegistrationTokenPage, StoredSecret
 from apiserver.storage.statement import Row, Statement, insert_into, statement
 from apiserver.storage.tables import registration_token_secrets, registration_tokens
 from apiserver.tenants.tenants import TenantId
@@ -30,9 +30,7 @@ _SPEND = statement(
         _TOKENS.suspended_at.is_(None),
         or_(_TOKENS.max_uses.is_(None), _TOKENS.uses < _TOKENS.max_uses),
     )
-    .values(
-        uses=_TOKENS.uses + 1, last_used_at=bindparam("now"), next_allowed_at=bindparam("next_allowed")
-    )
+    .values(uses=_TOKENS.uses + 1, last_used_at=bindparam("now"), next_allowed_at=bindparam("next_allowed"))
     .returning(_TOKENS.uses)
 )
 _UPDATE = statement(

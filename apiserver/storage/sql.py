@@ -10,20 +10,20 @@ import structlog
 from sqlalchemy import literal_column, select
 
 from apiserver.errors import StorageUnavailableError
+from apiserver.storage.addresses import SqlAddressPools
+from apiserver.storage.audit import SqlAudit
 from apiserver.storage.contracts import OvertakenError, Storage, Transaction
+from apiserver.storage.device_sets import SqlDeviceSets
+from apiserver.storage.devices import SqlDevices
 from apiserver.storage.engine import Connection, Engine, EngineWork
+from apiserver.storage.idempotency import SqlIdempotencyKeys
 from apiserver.storage.location import DatabaseLocation, SqliteFile
 from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
 from apiserver.storage.postgresql import open_postgresql
+from apiserver.storage.registration_tokens import SqlRegistrationTokens
 from apiserver.storage.sqlite import LOCK_WAIT, open_sqlite, prepare_file
 from apiserver.storage.statement import statement
 from apiserver.storage.tenants import SqlTenants
-from apiserver.storage.addresses import SqlAddressPools
-from apiserver.storage.audit import SqlAudit
-from apiserver.storage.device_sets import SqlDeviceSets
-from apiserver.storage.devices import SqlDevices
-from apiserver.storage.idempotency import SqlIdempotencyKeys
-from apiserver.storage.registration_tokens import SqlRegistrationTokens
 from apiserver.storage.users import SqlUsers
 
 _PING = statement(select(literal_column("1").label("alive")))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Delete, Dialect, Insert, Select, Table, Update, bindparam
+from sqlalchemy import Delete, Dialect, Insert, Select, Table, Update, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate

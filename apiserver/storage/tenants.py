@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from apiserver.storage.engine import Connection
 from apiserver.storage.statement import Row, insert_into, statement
 from apiserver.storage.tables import members, tenants
-from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId, TenantKind
+from apiserver.tenants.tenants import DeviceApproval, Membership, Role, Tenant, TenantId, TenantKind
 from apiserver.tenants.users import UserId
 
 _ADD = insert_into(tenants)
@@ -41,6 +41,9 @@ class SqlTenants:
                 "kind": tenant.kind.value,
                 "personal_of": tenant.personal_of,
                 "created_at": tenant.created_at,
+                "device_approval": tenant.device_approval.value,
+                "version": tenant.version,
+                "deleted_at": None,
             },
         )
 
@@ -64,5 +67,7 @@ def _as_membership(row: Row) -> Membership:
         kind=TenantKind(row.kind),
         personal_of=None if row.personal_of is None else UserId(row.personal_of),
         created_at=row.created_at,
+        device_approval=DeviceApproval(row.device_approval),
+        version=row.version,
     )
     return Membership(tenant=tenant, role=Role(row.role))
