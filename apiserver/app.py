@@ -1,22 +1,33 @@
 """The composition root: opens the parts, joins them to the two applications. It alone knows the storage."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
+from apiserver.audit.chain import audit_key
+from apiserver.audit.trail import Auditor
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
+from apiserver.auth.secrets_presented import SecretAuthenticator
+from apiserver.devices.handlers import DeviceHandlers
+from apiserver.devices.last_seen import LastSeen
+from apiserver.devices.lifecycle import DeviceLifecycle
+from apiserver.devices.listing import DeviceListing
+from apiserver.devices.register import Registrar
+from apiserver.errors import StorageUnavailableError
 from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
-from apiserver.routes import api_routes
+from apiserver.pages import cursors
+from apiserver.routes import Handlers, api_routes
 from apiserver.settings import Settings
 from apiserver.storage.contracts import Storage
 from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
 from apiserver.storage.watch import StorageWatch
 from apiserver.tenants.first_login import UserDirectory
+from apiserver.tenants.handlers import UserHandlers
 from common.clock import Clock, SystemClock
 from common.health import Health
 from common.http import open_client
@@ -39,6 +50,8 @@ class Parts:
     storage: Storage
     storage_watch: StorageWatch
     registry: CollectorRegistry
+    last_seen: LastSeen
+    server_keys: tuple[bytes, ...] = field(repr=False)
 
 
 @asynccontextmanager
@@ -65,6 +78,9 @@ async def open_parts(
         )
         tasks.keep_running("provider", issuer.keep_fresh)
         tasks.keep_running("storage_watch", watch.keep_looking)
+        last_seen = LastSeen(storage)
+        stack.push_async_callback(_write_last_seen, last_seen)
+        tasks.keep_running("last_seen", last_seen.keep_writing)
         yield Parts(
             clock=clock,
             randomness=randomness or SystemRandomness(),
@@ -72,6 +88,8 @@ async def open_parts(
             storage=storage,
             storage_watch=watch,
             registry=CollectorRegistry(),
+            last_seen=last_seen,
+            server_keys=(bytes(32),),
         )
 
 
@@ -87,21 +105,47 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     middlewares = [requests.middleware(), problem_middleware(), refuse_large_bodies]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT_BYTES)
     app.on_response_prepare.append(_set_headers)
-    authenticator = Authenticator(
+    add_routes(app, api_routes(_handlers(parts)), Guard(_authenticator(settings, parts)))
+    return app
+
+
+def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
+    return Authenticator(
         issuer=parts.issuer,
         audience=settings.audience,
         bearer=settings.bearer,
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness),
+        secrets=SecretAuthenticator(parts.storage, parts.clock, parts.last_seen),
     )
-    add_routes(app, api_routes(parts.storage), Guard(authenticator))
-    return app
+
+
+def _handlers(parts: Parts) -> Handlers:
+    storage, randomness, clock = parts.storage, parts.randomness, parts.clock
+    auditor = Auditor(audit_key(parts.server_keys[0]), randomness)
+    lists = cursors(parts.server_keys[0])
+    return Handlers(
+        users=UserHandlers(storage),
+        devices=DeviceHandlers(
+            storage,
+            Registrar(storage, auditor, randomness),
+            DeviceLifecycle(storage, auditor, randomness),
+            clock,
+        ),
+        device_list=DeviceListing(storage, lists),
+    )
 
 
 def build_private_app(parts: Parts) -> web.Application:
     """The application of the private listener: health and metrics."""
     checks = {"provider": parts.issuer.fault, "storage": parts.storage_watch.fault}
     return Health(checks=checks, registry=parts.registry).private_app()
+
+
+async def _write_last_seen(last_seen: LastSeen) -> None:
+    # What a device did last is worth a try, not an error at the end of a server.
+    with suppress(StorageUnavailableError):
+        await last_seen.write()
 
 
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:

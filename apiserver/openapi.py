@@ -1,7 +1,9 @@
-"""The OpenAPI 3.1 document, made of the route table and the types of the answers."""
+"""The OpenAPI 3.1 document, made of the route table and the types that read bodies and write answers."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -12,9 +14,16 @@ from common.problems import ProblemCode
 from common.routing import Route
 
 _CACHE = "public, max-age=300"
-_USER_TOKEN = "userToken"  # noqa: S105 - the name of a security scheme
 _SCHEMA_REFERENCE = "#/components/schemas/{name}"
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_USER, _DEVICE, _REGISTRATION = "userToken", "deviceToken", "registrationToken"
+_SCHEMES = {
+    Access.ANYONE: [],
+    Access.USER: [_USER],
+    Access.DEVICE: [_DEVICE],
+    Access.REGISTERING: [_REGISTRATION, _USER],
+}
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -41,9 +50,9 @@ class OpenApi:
 def openapi_document(routes: Iterable[Route[Access]]) -> dict[str, Any]:
     """The description of these routes."""
     routes = list(routes)
-    answers = [route.answer for route in routes if route.answer is not None]
-    references, schemas = msgspec.json.schema_components([Problem, *answers], ref_template=_SCHEMA_REFERENCE)
-    schema_of = dict(zip(answers, references[1:], strict=True))
+    types = list(dict.fromkeys(type_ for route in routes for type_ in _types_of(route)))
+    references, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_SCHEMA_REFERENCE)
+    schema_of = dict(zip(types, references[1:], strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
@@ -55,22 +64,96 @@ def openapi_document(routes: Iterable[Route[Access]]) -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "responses": {"Problem": _problem_response(references[0])},
-            "securitySchemes": {_USER_TOKEN: _user_token_scheme()},
+            "securitySchemes": _security_schemes(),
         },
     }
 
 
+def _types_of(route: Route[Access]) -> list[type]:
+    return [type_ for type_ in (route.answer, route.body) if type_ is not None]
+
+
 def _operation(route: Route[Access], schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(route),
+        "summary": route.summary,
+        "security": [{scheme: []} for scheme in _SCHEMES[route.access]],
+    }
+    if parameters := [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        content = {"application/json": {"schema": schema_of[route.body]}}
+        operation["requestBody"] = {"content": content, "required": True}
+    operation["responses"] = _responses(route, schema_of)
+    return operation
+
+
+def _operation_id(route: Route[Access]) -> str:
+    # Of the path, which is a promise, rather than of a function, which is not.
+    words = re.findall(r"\w+", route.path.removeprefix("/api/v1/").replace("-", "_"))
+    return "_".join([route.method.lower(), *words])
+
+
+def _responses(route: Route[Access], schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
         success["content"] = {"application/json": {"schema": schema_of[route.answer]}}
-    needs_user = route.access is Access.USER
-    refusals = {"401": _PROBLEM, "503": _PROBLEM} if needs_user else {}
+    statuses = {str(route.status): success}
+    if route.status == HTTPStatus.CREATED:
+        statuses["200"] = {**success, "description": "What a former request made"}
+    refusals = {"401": _PROBLEM, "503": _PROBLEM} if route.access is not Access.ANYONE else {}
+    return {**statuses, **refusals, "default": _PROBLEM}
+
+
+def _path_parameters(route: Route[Access]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route[Access]) -> list[dict[str, Any]]:
+    if route.query is None:
+        return []
+    _, components = msgspec.json.schema_components([route.query], ref_template=_SCHEMA_REFERENCE)
+    schema = components[route.query.__name__]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", []),
+            "schema": _inlined(described, components),
+        }
+        for name, described in schema["properties"].items()
+    ]
+
+
+def _inlined(schema: Any, components: dict[str, Any]) -> Any:  # noqa: ANN401 - it is JSON
+    """The schema of a parameter, without references to what stands in the query's components alone."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inlined(components[schema["$ref"].rsplit("/", 1)[1]], components)
+        return {key: _inlined(value, components) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_inlined(part, components) for part in schema]
+    return schema
+
+
+def _header_parameters(route: Route[Access]) -> list[dict[str, Any]]:
+    if route.method == "PATCH":
+        return [_header("If-Match", "The entity tag of what is changed: 412 when it is another by now.")]
+    if route.method == "POST" and route.status == HTTPStatus.CREATED:
+        return [_header("Idempotency-Key", "A repeat with the same key makes nothing new.")]
+    return []
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
     return {
-        "operationId": getattr(route.handler, "__name__", route.path),
-        "summary": route.summary,
-        "security": [{_USER_TOKEN: []}] if needs_user else [],
-        "responses": {"200": success, **refusals, "default": _PROBLEM},
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
     }
 
 
@@ -81,10 +164,13 @@ def _problem_response(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _user_token_scheme() -> dict[str, Any]:
+def _security_schemes() -> dict[str, Any]:
     return {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "An access token of the OpenID provider, made for this API.",
+        _USER: _bearer("An access token of the OpenID provider, made for this API.", "JWT"),
+        _DEVICE: _bearer("A device token: dwd_...", "opaque"),
+        _REGISTRATION: _bearer("A registration token: dwr_...", "opaque"),
     }
+
+
+def _bearer(description: str, form: str) -> dict[str, Any]:
+    return {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": description}

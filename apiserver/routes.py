@@ -1,22 +1,74 @@
 """The whole surface: method, path, handler, who may call it."""
 
+from dataclasses import dataclass
+
 import msgspec
 
 from apiserver.auth.access import Access
+from apiserver.auth.scopes import Scope
+from apiserver.devices.answers import (
+    ChangedDevice,
+    DeviceAnswer,
+    DeviceList,
+    DeviceQuery,
+    DeviceTokenAnswer,
+    MyDevice,
+    NewDevice,
+    RegisteredDevice,
+)
+from apiserver.devices.handlers import DeviceHandlers
+from apiserver.devices.listing import DeviceListing
 from apiserver.openapi import OpenApi, openapi_document
-from apiserver.storage.contracts import Storage
 from apiserver.tenants.answers import Me
 from apiserver.tenants.handlers import UserHandlers
 from common.routing import Route
 
+_DEVICES = "/api/v1/devices"
+_DEVICE = f"{_DEVICES}/{{device_id}}"
+_MY_DEVICE = f"{_DEVICES}/me"
 
-def api_routes(storage: Storage) -> list[Route[Access]]:
-    users = UserHandlers(storage)
-    routes = [
-        Route("GET", "/api/v1/users/me", users.show_me, Access.USER, "The signed-in user", Me),
-    ]
+
+@dataclass(frozen=True)
+class Handlers:
+    """All that answers a request."""
+
+    users: UserHandlers
+    devices: DeviceHandlers
+    device_list: DeviceListing
+
+
+def api_routes(handlers: Handlers) -> list[Route[Access]]:
+    routes = [*_user_routes(handlers), *_device_routes(handlers)]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
     return [
         *routes,
         Route("GET", "/openapi.json", openapi.show, Access.ANYONE, "The description of this API"),
     ]
+
+
+def _user_routes(handlers: Handlers) -> list[Route[Access]]:
+    users = handlers.users
+    return [
+        Route("GET", "/api/v1/users/me", users.show_me, Access.USER, "The signed-in user", Me),
+    ]
+
+
+def _device_routes(handlers: Handlers) -> list[Route[Access]]:
+    devices, user, device = handlers.devices, Access.USER, Access.DEVICE
+    read, write = Scope.DEVICES_READ, Scope.DEVICES_WRITE
+    # `me` before `{device_id}`: the first that matches is taken.
+    return [
+        Route("POST", _DEVICES, devices.register, Access.REGISTERING, "Register a device", RegisteredDevice, NewDevice, status=201, scope=write),
+        Route("GET", _DEVICES, handlers.device_list.show, user, "The devices of a tenant", DeviceList, query=DeviceQuery, scope=read),
+        Route("GET", _MY_DEVICE, devices.show_me, device, "The device that asks", MyDevice),
+        Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204),
+        Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer),
+        Route("GET", _DEVICE, devices.show, user, "One device", DeviceAnswer, scope=read),
+        Route("PATCH", _DEVICE, devices.change, user, "Change a device", DeviceAnswer, ChangedDevice, scope=write),
+        Route("POST", f"{_DEVICE}/approve", devices.approve, user, "Let a device in", DeviceAnswer, scope=write),
+        Route("POST", f"{_DEVICE}/suspend", devices.suspend, user, "Shut a device out for a while", DeviceAnswer, scope=write),
+        Route("POST", f"{_DEVICE}/resume", devices.resume, user, "Let a suspended device in again", DeviceAnswer, scope=write),
+        Route("POST", f"{_DEVICE}/revoke", devices.revoke, user, "Shut a device out for ever", DeviceAnswer, scope=write),
+        Route("POST", f"{_DEVICE}/take-over", devices.take_over, user, "Become a device's owner", DeviceAnswer, scope=write),
+        Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, user, "A new token for a device", DeviceTokenAnswer, scope=write),
+    ]  # fmt: skip

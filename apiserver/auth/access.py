@@ -1,26 +1,38 @@
 """Who may call a route: the rule that each route declares, and the guard in front of every handler."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from apiserver.auth.authenticate import Authenticator
-from apiserver.auth.principal import Anonymous, Caller, UserCaller
+from apiserver.auth.principal import Anonymous, Caller, DeviceCaller, RegistrationTokenCaller, UserCaller
 from common.problems import ProblemCode, ProblemError
 from common.routing import Route
 
 
 class Access(Enum):
-    """`ANYONE`: no credential is looked at. `USER`: handlers find the caller under `USER`."""
+    """`ANYONE`: no credential is looked at. `REGISTERING`: a user or a registration token.
+
+    Handlers find the caller under `USER`, `DEVICE` or `REGISTERING`.
+    """
 
     ANYONE = auto()
     USER = auto()
+    DEVICE = auto()
+    REGISTERING = auto()
 
+
+Registering: TypeAlias = UserCaller | RegistrationTokenCaller
 
 USER = web.RequestKey("user", UserCaller)
+DEVICE = web.RequestKey("device", DeviceCaller)
+REGISTERING: web.RequestKey[Registering] = web.RequestKey("registering", object)  # type: ignore[arg-type]
+
+_Admit: TypeAlias = Callable[[web.Request, Caller, Route[Access]], None]
 
 
 @dataclass(frozen=True)
@@ -33,29 +45,62 @@ class Guard:
             case Access.ANYONE:
                 return route.handler
             case Access.USER:
-                return self._for_users(route.handler)
+                return self._behind(route, _admit_user)
+            case Access.DEVICE:
+                return self._behind(route, _admit_device)
+            case Access.REGISTERING:
+                return self._behind(route, _admit_registering)
             case _:
                 assert_never(route.access)
 
-    def _for_users(self, handler: Handler) -> Handler:
+    def _behind(
+        self, route: Route[Access], admit: _Admit
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            request[USER] = user_or_refusal(await self.authenticator.caller_of(request))
-            return await handler(request)
+            admit(request, await self.authenticator.caller_of(request), route)
+            return await route.handler(request)
 
         return guarded
 
 
-def user_or_refusal(caller: Caller) -> UserCaller:
-    """The caller where it is a user; raises `ProblemError` for every other kind."""
-    match caller:
-        case UserCaller():
-            return caller
-        case Anonymous():
-            # RFC 6750 section 3.1: without a credential the challenge carries no error code.
-            raise ProblemError(
-                ProblemCode.MISSING_TOKEN,
-                "Send an access token in the Authorization header.",
-                headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
-            )
-        case _:
-            assert_never(caller)
+def _admit_user(request: web.Request, caller: Caller, route: Route[Access]) -> None:
+    if not isinstance(caller, UserCaller):
+        raise refusal_of(caller, "Only a signed-in user may do this.")
+    _check_scope(caller, route)
+    request[USER] = caller
+
+
+def _admit_device(request: web.Request, caller: Caller, _route: Route[Access]) -> None:
+    if not isinstance(caller, DeviceCaller):
+        raise refusal_of(caller, "Only a device may do this, with its device token.")
+    request[DEVICE] = caller
+
+
+def _admit_registering(request: web.Request, caller: Caller, route: Route[Access]) -> None:
+    if not isinstance(caller, UserCaller | RegistrationTokenCaller):
+        raise refusal_of(caller, "A device is registered by a registration token or by a signed-in user.")
+    if isinstance(caller, UserCaller):
+        _check_scope(caller, route)
+    request[REGISTERING] = caller
+
+
+def refusal_of(caller: Caller, detail: str) -> ProblemError:
+    """Why a caller of the wrong kind does not get in."""
+    if isinstance(caller, Anonymous):
+        # RFC 6750 section 3.1: without a credential the challenge carries no error code.
+        return ProblemError(
+            ProblemCode.MISSING_TOKEN,
+            "Send a token in the Authorization header.",
+            headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
+        )
+    return ProblemError(ProblemCode.FORBIDDEN, detail, cause="kind_of_caller")
+
+
+def _check_scope(caller: UserCaller, route: Route[Access]) -> None:
+    if route.scope is None or route.scope in caller.scopes:
+        return
+    raise ProblemError(
+        ProblemCode.INSUFFICIENT_SCOPE,
+        f"The access token was narrowed, and lacks the scope {route.scope.value}.",
+        headers={hdrs.WWW_AUTHENTICATE: f'Bearer error="insufficient_scope", scope="{route.scope.value}"'},
+    )

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from apiserver.auth.principal import Anonymous, Caller, UserCaller
+from apiserver.auth.scopes import scopes_of_login
+from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.tenants.first_login import UserDirectory
 from apiserver.tenants.users import Identity, Profile
+from apiserver.tokens.secret import SecretKind, parse
 from common.clock import Clock
 from common.issuer import Issuer, IssuerUnavailableError
 from common.jwt import (
@@ -29,6 +32,8 @@ from common.request_keys import CALLER_LABEL, CallerLabel
 # RFC 9110 section 11.1: the scheme's case does not matter; RFC 6750 section 2.1: what a token is made of.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/-]+=*)")
 _LONGEST_HEADER = len("Bearer ") + LONGEST_TOKEN_BYTES
+_PREFIX_LENGTH = 4
+_OUR_PREFIXES = frozenset(kind.value for kind in SecretKind)
 _LONGEST_SUBJECT = 255  # OpenID Connect Core section 2
 _LONGEST_NAME = 200
 _LONGEST_EMAIL = 320
@@ -43,6 +48,7 @@ class Authenticator:
     bearer: BearerKind
     clock: Clock
     users: UserDirectory
+    secrets: SecretAuthenticator
 
     async def caller_of(self, request: web.Request) -> Caller:
         """Raises `ProblemError`: 401 for a credential that is not accepted, 503 when that cannot be told."""
@@ -50,7 +56,8 @@ class Authenticator:
             presented_token = bearer_token(request.headers.getall(hdrs.AUTHORIZATION, []))
             if presented_token is None:
                 return Anonymous()
-            # Tokens of our own (dwr_, dwd_, dws_) will part here, by their prefix.
+            if presented_token[:_PREFIX_LENGTH] in _OUR_PREFIXES:
+                return await self._holder(request, presented_token)
             return await self._user(request, presented_token)
         except InvalidTokenError as refusal:
             raise _invalid_token(refusal.cause) from None
@@ -58,11 +65,26 @@ class Authenticator:
             # Not a 401: the token may well be good, and a client would throw its login away.
             raise _provider_unavailable(error.cause) from None
 
+    async def _holder(self, request: web.Request, presented_token: str) -> Caller:
+        """The holder of a secret of our own. What is not even well formed costs no look-up."""
+        presented = parse(presented_token)
+        match presented and presented.kind:
+            case SecretKind.REGISTRATION if presented:
+                registering = await self.secrets.registration_token(presented)
+                request[CALLER_LABEL] = CallerLabel("registration_token", registering.token.id)
+                return registering
+            case SecretKind.DEVICE if presented:
+                caller = await self.secrets.device(presented)
+                request[CALLER_LABEL] = CallerLabel("device", caller.device.id)
+                return caller
+            case _:
+                raise InvalidTokenError("malformed_secret")
+
     async def _user(self, request: web.Request, presented_token: str) -> UserCaller:
         claims = await self._verified(presented_token)
         user = await self.users.user_of(identity_of(self.issuer.url, claims), profile_of(claims))
         request[CALLER_LABEL] = CallerLabel("user", user.id)
-        return UserCaller(user)
+        return UserCaller(user, scopes_of_login(_scope_names(claims)))
 
     async def _verified(self, presented_token: str) -> Claims:
         now = self.clock.now()
@@ -102,6 +124,13 @@ def bearer_token(headers: Sequence[str]) -> str | None:
     if match is None:
         raise InvalidTokenError("no_bearer_token")
     return match[1]
+
+
+def _scope_names(claims: Claims) -> list[str]:
+    """RFC 8693 section 4.2; some providers write `scp`, some a list."""
+    told = claims.get("scope") or claims.get("scp") or ""
+    names = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 def identity_of(issuer: str, claims: Claims) -> Identity:

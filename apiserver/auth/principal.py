@@ -3,14 +3,34 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from apiserver.auth.scopes import Scope
+from apiserver.devices.device import Device
+from apiserver.storage.records import StoredSecret
 from apiserver.tenants.users import User
+from apiserver.tokens.registration_token import RegistrationToken
 
 
 @dataclass(frozen=True, slots=True)
 class UserCaller:
-    """Someone with a valid JWT of the provider: who that is here."""
+    """Someone with a valid JWT of the provider: who that is here, and what the JWT may be used for."""
 
     user: User
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCaller:
+    """A device, by its device token, as it was when it was looked up: neither ended nor suspended."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationTokenCaller:
+    """Someone with a registration token. Whether it may be used now is decided where it is spent."""
+
+    token: RegistrationToken
+    secret: StoredSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +38,6 @@ class Anonymous:
     """Someone who presented no credential. A wrong credential makes no caller at all: it is refused."""
 
 
-# The kinds that come with their credentials: DeviceCaller (device token, or a JWT of our exchange),
-# RegistrationTokenCaller, ServiceCaller. Whoever matches on the union ends with `assert_never`, so that
-# the type checker finds every place that must say what a new kind may do.
-Caller: TypeAlias = UserCaller | Anonymous
+# Whoever matches on the union ends with `assert_never`, so that the type checker finds every place that must
+# say what a new kind may do.
+Caller: TypeAlias = UserCaller | DeviceCaller | RegistrationTokenCaller | Anonymous

@@ -2,7 +2,7 @@
 
     pending, quarantined --approve--> active
     pending, active, quarantined --suspend--> suspended --resume--> what it was before
-    pending, active, quarantined, suspended --revoke--> revoked, for ever
+    pending, active, quarantined, suspended, expired --revoke--> revoked, for ever
     pending, active, quarantined --expire--> expired --rejoin--> what it was before
 
 "What it was before" is read from the device: it was approved, or lies in quarantine, or waits. So neither a
@@ -59,7 +59,7 @@ _POSSIBLE_IN = {
     DeviceDeed.APPROVE: frozenset({DeviceState.PENDING, DeviceState.QUARANTINED}),
     DeviceDeed.SUSPEND: _AWAKE_STATES,
     DeviceDeed.RESUME: frozenset({DeviceState.SUSPENDED}),
-    DeviceDeed.REVOKE: LIVE_STATES,
+    DeviceDeed.REVOKE: LIVE_STATES | {DeviceState.EXPIRED},
     DeviceDeed.EXPIRE: _AWAKE_STATES,
     DeviceDeed.REJOIN: frozenset({DeviceState.EXPIRED}),
 }

@@ -56,6 +56,14 @@ class TenantRepository(Protocol):
         self, tenant_id: TenantId, user_id: UserId, role: Role, *, joined_at: datetime
     ) -> None: ...
 
+    async def by_id(self, tenant_id: TenantId) -> Tenant | None:
+        """None for one that was deleted."""
+        ...
+
+    async def membership(self, tenant_id: TenantId, user_id: UserId) -> Membership | None:
+        """None where the user is no member, and for a tenant that was deleted."""
+        ...
+
     async def memberships_of(self, user_id: UserId) -> Sequence[Membership]:
         """All tenants of the user: the personal one first, then in the order they were joined."""
         ...

@@ -56,13 +56,16 @@ def would_widen(token: RegistrationToken, change: TokenChange) -> tuple[str, ...
 def changed(token: RegistrationToken, change: TokenChange) -> RegistrationToken:
     """The token afterwards, with the next version; raises `WouldWidenError`.
 
-    Fewer uses than were spent already are a way to close a token: it is used up.
+    Fewer uses than were spent already are a way to close a token: it is used up, and never counts more
+    than it allows.
     """
     names = would_widen(token, change)
     if names:
         raise WouldWidenError(names)
     values = {field.name: getattr(change, field.name) for field in fields(change)}
     asked = {name: value for name, value in values.items() if value is not KEEP}
+    if isinstance(change.max_uses, int):
+        asked["max_uses"] = max(change.max_uses, token.uses)
     return replace(token, version=token.version + 1, **asked)
 
 

@@ -1,0 +1,90 @@
+"""Writing down deeds: one event for each, in the transaction of the deed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from aiohttp import web
+
+from apiserver.audit.chain import AuditEvent, AuditEventId, linked
+from apiserver.auth.principal import Caller, DeviceCaller, RegistrationTokenCaller, UserCaller
+from apiserver.derived_keys import DerivedKey
+from apiserver.ids import new_id
+from apiserver.storage.contracts import Transaction
+from apiserver.tenants.tenants import TenantId
+from common.randomness import Randomness
+from common.request_keys import CLIENT_ADDRESS, REQUEST_ID
+
+Facts = Mapping[str, object]
+"""What is told of a thing before and after a deed: its public fields, never a secret or a hash of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it, when, from where, in which request."""
+
+    kind: str
+    id: str
+    at: datetime
+    address: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done to what. `action` is `thing.verb`, such as `device.revoked`."""
+
+    tenant_id: TenantId
+    action: str
+    target_kind: str
+    target_id: str
+    before: Facts | None = None
+    after: Facts | None = None
+
+
+@dataclass(frozen=True)
+class Auditor:
+    key: DerivedKey
+    randomness: Randomness
+
+    async def record(self, transaction: Transaction, actor: Actor, deed: Deed) -> None:
+        """The last write of a unit of work: the head of the chain is locked from here to its end."""
+        head = await transaction.audit.locked_head(deed.tenant_id)
+        event = AuditEvent(
+            tenant_id=deed.tenant_id,
+            seq=head.seq + 1,
+            id=AuditEventId(new_id("evt", actor.at, self.randomness)),
+            at=actor.at,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            action=deed.action,
+            target_kind=deed.target_kind,
+            target_id=deed.target_id,
+            address=actor.address,
+            request_id=actor.request_id,
+            before=_json(deed.before),
+            after=_json(deed.after),
+        )
+        await transaction.audit.append(linked(self.key, head.mac, event))
+
+
+def actor_of(request: web.Request, caller: Caller, at: datetime) -> Actor:
+    kind, id_ = _name_of(caller)
+    return Actor(kind, id_, at, request[CLIENT_ADDRESS], request[REQUEST_ID])
+
+
+def _name_of(caller: Caller) -> tuple[str, str]:
+    match caller:
+        case UserCaller(user=user):
+            return "user", user.id
+        case DeviceCaller(device=device):
+            return "device", device.id
+        case RegistrationTokenCaller(token=token):
+            return "registration_token", token.id
+        case _:
+            return "anonymous", ""
+
+
+def _json(facts: Facts | None) -> str | None:
+    return None if facts is None else msgspec.json.encode(facts).decode()

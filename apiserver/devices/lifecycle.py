@@ -1,0 +1,208 @@
+"""What people do to a device, and a device to itself: one transaction each, with its audit event."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from apiserver.audit.trail import Actor, Auditor, Deed
+from apiserver.auth.permissions import Deed as Permission
+from apiserver.devices import refusals
+from apiserver.devices.comes_again import come_again, minted_token, stored
+from apiserver.devices.device import (
+    Device,
+    DeviceId,
+    DeviceState,
+    WrongStateError,
+    approve,
+    resume,
+    revoke,
+    suspend,
+)
+from apiserver.devices.facts import facts_of
+from apiserver.devices.names import name_key
+from apiserver.devices.register import Registered
+from apiserver.etags import changed_meanwhile, check_version
+from apiserver.storage.contracts import ConstraintError, Storage, Transaction
+from apiserver.tenants.membership import allowed_on, no_such_thing
+from apiserver.tenants.users import UserId
+from common.problems import ProblemCode, ProblemError
+from common.randomness import Randomness
+
+Rule = Callable[[Device], Device]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChange:
+    """What is asked for, checked value by value; None: leave it as it is."""
+
+    name: str | None = None
+    labels: dict[str, str] | None = None
+    taints: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class DeviceLifecycle:
+    storage: Storage
+    auditor: Auditor
+    randomness: Randomness
+
+    async def approve(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+        return await self._by_user(
+            user_id, device_id, Permission.APPROVE_DEVICES, partial(approve, now=actor.at), actor, "approved"
+        )
+
+    async def suspend(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+        return await self._by_user(user_id, device_id, Permission.MANAGE_DEVICES, suspend, actor, "suspended")
+
+    async def resume(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+        return await self._by_user(user_id, device_id, Permission.MANAGE_DEVICES, resume, actor, "resumed")
+
+    async def revoke(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+        """A device that was revoked stays so: nothing is done a second time."""
+        return await self._by_user(
+            user_id,
+            device_id,
+            Permission.MANAGE_DEVICES,
+            lambda device: device if device.state is DeviceState.REVOKED else revoke(device, actor.at),
+            actor,
+            "revoked",
+        )
+
+    async def take_over(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+        """An administrator becomes the owner, of the device of a member who left, say."""
+        return await self._by_user(
+            user_id,
+            device_id,
+            Permission.APPROVE_DEVICES,
+            lambda device: replace(device, owner_id=user_id, version=device.version + 1),
+            actor,
+            "taken_over",
+        )
+
+    async def change(
+        self, user_id: UserId, device_id: DeviceId, change: DeviceChange, actor: Actor, version: int | None
+    ) -> Device:
+        """Raises `ProblemError` when the device is not of that version any more."""
+        permission = Permission.MANAGE_DEVICES if change.taints is None else Permission.APPROVE_DEVICES
+
+        async def work(transaction: Transaction) -> Device:
+            device = await self._allowed(transaction, user_id, device_id, permission)
+            check_version(version, device.version)
+            if device.ended_at is not None:
+                raise _wrong_state(f"A device that is {device.state.value} cannot be changed.")
+            changed = _changed(device, change)
+            await self._check_name(transaction, device, changed)
+            return await self._write(transaction, device, changed, actor, "changed")
+
+        try:
+            return await self.storage.write(work)
+        except ConstraintError:
+            # Another server gave the name away between the look and the write.
+            raise refusals.name_taken() from None
+
+    async def leave(self, device: Device, actor: Actor) -> Device:
+        """The device ends itself."""
+        return await self._done(device.id, lambda found: revoke(found, actor.at, "left"), actor, "left")
+
+    async def rotate_token_by_user(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Registered:
+        async def work(transaction: Transaction) -> Registered:
+            device = await self._allowed(transaction, user_id, device_id, Permission.MANAGE_DEVICES)
+            return await self._rotated(transaction, device, actor)
+
+        return await self.storage.write(work)
+
+    async def rotate_token(self, device: Device, actor: Actor) -> Registered:
+        """A new token beside the one in use, which holds until the new one is used."""
+
+        async def work(transaction: Transaction) -> Registered:
+            found = await transaction.devices.locked(device.id)
+            if found is None:
+                raise no_such_thing("device")
+            return await self._rotated(transaction, found, actor)
+
+        return await self.storage.write(work)
+
+    async def _rotated(self, transaction: Transaction, device: Device, actor: Actor) -> Registered:
+        if device.ended_at is not None:
+            raise _wrong_state(f"A device that is {device.state.value} gets no new token.")
+        token_id, secret = minted_token(actor.at, self.randomness)
+        await come_again(transaction, device, None, stored(token_id, secret, actor.at), self.randomness)
+        after = {"device_token_id": token_id}
+        deed = Deed(device.tenant_id, "device.token_rotated", "device", device.id, after=after)
+        await self.auditor.record(transaction, actor, deed)
+        return Registered(device, token_id, secret, is_new=False)
+
+    async def _by_user(
+        self,
+        user_id: UserId,
+        device_id: DeviceId,
+        permission: Permission,
+        rule: Rule,
+        actor: Actor,
+        verb: str,
+    ) -> Device:
+        async def work(transaction: Transaction) -> Device:
+            device = await self._allowed(transaction, user_id, device_id, permission)
+            return await self._write(transaction, device, _ruled(rule, device), actor, verb)
+
+        return await self.storage.write(work)
+
+    async def _done(self, device_id: DeviceId, rule: Rule, actor: Actor, verb: str) -> Device:
+        async def work(transaction: Transaction) -> Device:
+            device = await transaction.devices.locked(device_id)
+            if device is None:
+                raise no_such_thing("device")
+            return await self._write(transaction, device, _ruled(rule, device), actor, verb)
+
+        return await self.storage.write(work)
+
+    async def _allowed(
+        self, transaction: Transaction, user_id: UserId, device_id: DeviceId, permission: Permission
+    ) -> Device:
+        device = await transaction.devices.locked(device_id)
+        if device is None:
+            raise no_such_thing("device")
+        await allowed_on(transaction, device.tenant_id, device.owner_id, user_id, permission, thing="device")
+        return device
+
+    async def _check_name(self, transaction: Transaction, device: Device, changed: Device) -> None:
+        if name_key(changed.name) == name_key(device.name):
+            return
+        if await transaction.devices.is_name_taken(device.tenant_id, changed.name):
+            raise refusals.name_taken()
+
+    async def _write(
+        self, transaction: Transaction, device: Device, changed: Device, actor: Actor, verb: str
+    ) -> Device:
+        if changed == device:
+            return device
+        if changed.ended_at is not None and device.ended_at is None:
+            await transaction.devices.free_addresses(device.id)
+            await transaction.devices.revoke_all_tokens(device.id, actor.at)
+        if not await transaction.devices.update(changed, former_version=device.version):
+            raise changed_meanwhile()
+        before, after = facts_of(device), facts_of(changed)
+        deed = Deed(device.tenant_id, f"device.{verb}", "device", device.id, before, after)
+        await self.auditor.record(transaction, actor, deed)
+        return changed
+
+
+def _ruled(rule: Rule, device: Device) -> Device:
+    try:
+        return rule(device)
+    except WrongStateError as error:
+        raise _wrong_state(error.detail) from None
+
+
+def _wrong_state(detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.WRONG_STATE, detail)
+
+
+def _changed(device: Device, change: DeviceChange) -> Device:
+    changed = replace(
+        device,
+        name=device.name if change.name is None else change.name,
+        labels=device.labels if change.labels is None else change.labels,
+        taints=device.taints if change.taints is None else change.taints,
+    )
+    return device if changed == device else replace(changed, version=device.version + 1)

@@ -1,0 +1,60 @@
+"""What a user may do in a tenant: looked up in the transaction that does it."""
+
+from apiserver.auth.permissions import Deed, Reach, reach
+from apiserver.storage.contracts import Transaction
+from apiserver.tenants.tenants import Membership, TenantId
+from apiserver.tenants.users import UserId
+from common.problems import ProblemCode, ProblemError
+
+
+async def membership_for(
+    transaction: Transaction, tenant_id: TenantId, user_id: UserId, deed: Deed
+) -> tuple[Membership, Reach]:
+    """The user's membership, and to whose things they may do it.
+
+    Raises `ProblemError`: 404 for a tenant that the user is not in, as for one that never was; 403 for a
+    member whose role does not allow it to anything.
+    """
+    membership = await transaction.tenants.membership(tenant_id, user_id)
+    if membership is None:
+        raise no_such_thing("tenant")
+    found = reach(membership.role, deed)
+    if found is Reach.NONE:
+        raise ProblemError(
+            ProblemCode.FORBIDDEN,
+            f"In this tenant your role is {membership.role.value}, which may not do this.",
+        )
+    return membership, found
+
+
+async def allowed_on(
+    transaction: Transaction,
+    tenant_id: TenantId,
+    owner_id: UserId,
+    user_id: UserId,
+    deed: Deed,
+    *,
+    thing: str,
+) -> Membership:
+    """As `membership_for`, for a thing of the tenant that `owner_id` owns.
+
+    What the user may not even see is 404 as well: other tenants, and for those who see only their own, what
+    others own.
+    """
+    membership = await transaction.tenants.membership(tenant_id, user_id)
+    if membership is None:
+        raise no_such_thing(thing)
+    is_own = owner_id == user_id
+    if not is_own and reach(membership.role, Deed.SEE_DEVICES) is not Reach.ALL:
+        raise no_such_thing(thing)
+    found = reach(membership.role, deed)
+    if found is Reach.NONE or (found is Reach.OWN and not is_own):
+        raise ProblemError(
+            ProblemCode.FORBIDDEN,
+            f"In this tenant your role is {membership.role.value}, which may not do this.",
+        )
+    return membership
+
+
+def no_such_thing(thing: str) -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, f"There is no such {thing}.")
