@@ -220,6 +220,7 @@ devices = Table(
         None,
         "tenant_id",
         "fingerprint",
+        "id",
         sqlite_where=text("fingerprint IS NOT NULL"),
         postgresql_where=text("fingerprint IS NOT NULL"),
     ),

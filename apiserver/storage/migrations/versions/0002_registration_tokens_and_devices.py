@@ -198,9 +198,9 @@ def upgrade() -> None:
     op.create_index("devices_owner_id_tenant_id_id_index", "devices", ["owner_id", "tenant_id", "id"])
     op.create_index("devices_registration_token_id_id_index", "devices", ["registration_token_id", "id"])
     op.create_index(
-        "devices_tenant_id_fingerprint_index",
+        "devices_tenant_id_fingerprint_id_index",
         "devices",
-        ["tenant_id", "fingerprint"],
+        ["tenant_id", "fingerprint", "id"],
         sqlite_where=sa.text("fingerprint IS NOT NULL"),
         postgresql_where=sa.text("fingerprint IS NOT NULL"),
     )
