@@ -7,25 +7,18 @@ import pytest
 
 from apiserver.ids import new_id
 from common.randomness import SystemRandomness
+from tests.fakes.randomness import FixedRandomness
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-class Fixed:
-    def __init__(self, byte: bytes) -> None:
-        self._byte = byte
-
-    def token_bytes(self, length: int) -> bytes:
-        return self._byte * length
-
-
 @pytest.mark.parametrize(
     ("byte", "expected"),
-    [(b"\x00", "usr_0VCcGn8i00000000000000"), (b"\xff", "usr_0VCcGn8imLhuaitFE4at27")],
+    [(0x00, "usr_0VCcGn8i00000000000000"), (0xFF, "usr_0VCcGn8imLhuaitFE4at27")],
     ids=["lowest", "highest"],
 )
-def test_every_random_number_fits(byte: bytes, expected: str) -> None:
-    assert new_id("usr", NOW, Fixed(byte)) == expected
+def test_every_random_number_fits(byte: int, expected: str) -> None:
+    assert new_id("usr", NOW, FixedRandomness(byte)) == expected
 
 
 def test_ids_are_opaque_and_differ_while_the_clock_stands() -> None:
