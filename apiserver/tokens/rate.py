@@ -35,5 +35,5 @@ def decide(next_allowed_at: datetime | None, now: datetime, rate_per_minute: int
     price = _MINUTE // rate_per_minute  # rounded up, a minute's worth would not fit into the minute
     early = paid_at + price - _MINUTE - now
     if early > timedelta(0):
-        return TooFast(max(1, math.ceil(early.total_seconds())))
+        return TooFast(math.ceil(early.total_seconds()))
     return Allowed(paid_at + price)

@@ -83,6 +83,7 @@ def test_the_cursor_of_another_server_key_is_refused() -> None:
         pytest.param(CURSOR[:-4], id="cut"),
         pytest.param(CURSOR + "AAAA", id="longer"),
         pytest.param(CURSOR + "\n", id="trailing newline"),
+        pytest.param(CURSOR[:8] + "!!!!" + CURSOR[8:], id="characters that are not base64"),
         pytest.param(CURSOR.replace(CURSOR[30], "é"), id="not ASCII"),
         pytest.param("\ud800", id="lone surrogate"),
         pytest.param("A" * 1_000_000, id="1 MB"),

@@ -102,6 +102,7 @@ def test_a_long_name_is_cut_for_its_suffix() -> None:
         ("web", "web", None),
         ("web-42", "web-??", None),
         ("web", "*", "web-aaaa"),
+        ("x" * 63, "*" + "x" * 59, None),
     ],
 )
 def test_the_suffix_stands_where_the_name_pattern_allows_it(

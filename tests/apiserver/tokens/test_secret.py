@@ -106,6 +106,13 @@ def test_every_typo_of_one_character_is_told_offline(place: int, character: str)
     assert (parse(typo) is None) == (typo != GOOD)
 
 
+@pytest.mark.timeout(5)
+def test_a_megabyte_costs_no_more_than_one_character() -> None:
+    megabyte = "dwr_" + "a" * 1_000_000
+
+    assert all(parse(megabyte) is None for _ in range(10_000))
+
+
 @given(st.text(max_size=100))
 def test_no_text_is_too_strange_to_be_looked_at(text: str) -> None:
     assert parse(text) is None
