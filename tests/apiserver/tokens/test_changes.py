@@ -70,4 +70,7 @@ def test_a_change_that_widens_is_refused_with_the_fields() -> None:
 
 
 def test_fewer_uses_than_were_spent_close_the_token() -> None:
-    assert changed(a_token(uses=5), TokenChange(max_uses=3)).state(NOW) is TokenState.USED_UP
+    token = changed(a_token(uses=5), TokenChange(max_uses=3))
+
+    assert token.state(NOW) is TokenState.USED_UP
+    assert token.max_uses == token.uses
