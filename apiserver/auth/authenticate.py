@@ -84,7 +84,7 @@ class Authenticator:
         claims = await self._verified(presented_token)
         user = await self.users.user_of(identity_of(self.issuer.url, claims), profile_of(claims))
         request[CALLER_LABEL] = CallerLabel("user", user.id)
-        return UserCaller(user, scopes_of_login(_scope_names(claims)))
+        return UserCaller(user, scopes_of_login(claims.get("scope", claims.get("scp"))))
 
     async def _verified(self, presented_token: str) -> Claims:
         now = self.clock.now()
@@ -124,13 +124,6 @@ def bearer_token(headers: Sequence[str]) -> str | None:
     if match is None:
         raise InvalidTokenError("no_bearer_token")
     return match[1]
-
-
-def _scope_names(claims: Claims) -> list[str]:
-    """RFC 8693 section 4.2; some providers write `scp`, some a list."""
-    told = claims.get("scope") or claims.get("scp") or ""
-    names = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
-    return [name for name in names if isinstance(name, str)]
 
 
 def identity_of(issuer: str, claims: Claims) -> Identity:
