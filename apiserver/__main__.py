@@ -8,9 +8,9 @@ from common.serve import Listener, run_server, serve_until_stopped
 
 
 async def main() -> None:
-    settings = read_settings(read_environment())
+    settings, secrets = read_settings(read_environment())
     configure_logs(debug=settings.debug)
-    async with open_parts(settings) as parts:
+    async with open_parts(settings, secrets) as parts:
         await serve_until_stopped(
             [
                 Listener("public", settings.listen, build_app(settings, parts)),

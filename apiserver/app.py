@@ -21,14 +21,18 @@ from apiserver.errors import StorageUnavailableError
 from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.pages import cursors
 from apiserver.routes import Handlers, api_routes
-from apiserver.settings import Settings
+from apiserver.server_key import kept_server_keys
+from apiserver.settings import Secrets, Settings
 from apiserver.storage.contracts import Storage
-from apiserver.storage.location import SqliteFile
+from apiserver.storage.hold import HeldError, held
+from apiserver.storage.location import DatabaseLocation, SqliteFile
 from apiserver.storage.sql import open_storage
+from apiserver.storage.sqlite import unusable_file
 from apiserver.storage.watch import StorageWatch
 from apiserver.tenants.first_login import UserDirectory
 from apiserver.tenants.handlers import UserHandlers
 from common.clock import Clock, SystemClock
+from common.env import SettingsError
 from common.health import Health
 from common.http import open_client
 from common.issuer import Issuer
@@ -42,8 +46,9 @@ from common.tasks import Tasks
 
 @dataclass(frozen=True)
 class Parts:
-    """What is open while the server runs."""
+    """What is open while the server runs. The first of `server_keys` is used, all of them verify and open."""
 
+    server_keys: tuple[bytes, ...] = field(repr=False)
     clock: Clock
     randomness: Randomness
     issuer: Issuer
@@ -51,23 +56,28 @@ class Parts:
     storage_watch: StorageWatch
     registry: CollectorRegistry
     last_seen: LastSeen
-    server_keys: tuple[bytes, ...] = field(repr=False)
 
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, *, clock: Clock | None = None, randomness: Randomness | None = None
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    clock: Clock | None = None,
+    randomness: Randomness | None = None,
 ) -> AsyncIterator[Parts]:
     """Opens everything in order and closes it in reverse. A provider that is away does not stop it.
 
-    Raises `SettingsError` when the database cannot be used.
+    Raises `SettingsError` when the database or the key beside it cannot be used.
     """
-    clock = clock or SystemClock()
+    clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             open_client(user_agent="doorward-apiserver", insecure_tls=settings.insecure_tls)
         )
-        storage = await open_storage(stack, SqliteFile(settings.database))
+        _hold(stack, settings.database)
+        storage = await open_storage(stack, settings.database)
+        server_keys = _server_keys(settings, secrets, randomness)
         watch = StorageWatch(storage)
         await watch.look()
         # Closed first: background work uses all that was opened before.
@@ -82,15 +92,35 @@ async def open_parts(
         stack.push_async_callback(_write_last_seen, last_seen)
         tasks.keep_running("last_seen", last_seen.keep_writing)
         yield Parts(
+            server_keys=server_keys,
             clock=clock,
-            randomness=randomness or SystemRandomness(),
+            randomness=randomness,
             issuer=issuer,
             storage=storage,
             storage_watch=watch,
             registry=CollectorRegistry(),
             last_seen=last_seen,
-            server_keys=(bytes(32),),
         )
+
+
+def _hold(stack: AsyncExitStack, location: DatabaseLocation) -> None:
+    """Until the storage is closed, so that no restore changes the file under it."""
+    if not isinstance(location, SqliteFile):
+        return
+    try:
+        stack.enter_context(held(location.path, alone=False))
+    except HeldError as error:
+        fault = f"DATABASE_URL names {location.path}, which is being restored: wait for its end."
+        raise SettingsError([fault]) from error
+    except OSError as error:
+        raise unusable_file(location.path, error.strerror) from error
+
+
+def _server_keys(settings: Settings, secrets: Secrets, randomness: Randomness) -> tuple[bytes, ...]:
+    if secrets.server_keys is not None:
+        return secrets.server_keys
+    assert isinstance(settings.database, SqliteFile)  # noqa: S101 - with PostgreSQL the settings require a key
+    return kept_server_keys(settings.database.path, randomness)
 
 
 def build_app(settings: Settings, parts: Parts) -> web.Application:

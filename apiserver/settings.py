@@ -1,19 +1,24 @@
-"""What the environment says, checked. Every fault is told at once (`SettingsError`)."""
+"""What the environment says, checked, secrets apart. Every fault is told at once (`SettingsError`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from apiserver.storage.location import DatabaseLocation, PostgresAddress, SqliteFile
+from apiserver.storage.postgres_url import SCHEME, PostgresAddressError, parse_postgres_address
 from common.env import Environment, ListenAddress, Network, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
 
 _SQLITE = "sqlite:///"
+_FORMS = (
+    "write sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host:port/name."
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The apiserver holds no secret yet; when it does, they get an object of their own."""
+    """What docs/configuration.md describes. `database` may hold a password, and never shows it."""
 
     listen: ListenAddress
     private_listen: ListenAddress
@@ -21,13 +26,23 @@ class Settings:
     backchannel: str | None
     audience: str
     bearer: BearerKind
-    database: Path
+    database: DatabaseLocation
     trusted_proxies: tuple[Network, ...]
     insecure_tls: bool
     debug: bool
 
 
-def read_settings(values: Mapping[str, str]) -> Settings:
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """`server_keys`: the first is used, all of them verify and open. None: the one beside the SQLite file."""
+
+    server_keys: tuple[bytes, ...] | None
+
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
+
+def read_settings(values: Mapping[str, str]) -> tuple[Settings, Secrets]:
     """Raises `SettingsError` with all faults."""
     environment = Environment(values)
     settings = Settings(
@@ -42,8 +57,17 @@ def read_settings(values: Mapping[str, str]) -> Settings:
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
+    secrets = Secrets(_server_keys(environment, settings.database))
     environment.finish()
-    return settings
+    return settings, secrets
+
+
+def read_database(values: Mapping[str, str]) -> DatabaseLocation:
+    """The database alone, for commands that need no more. Raises `SettingsError`."""
+    environment = Environment(values)
+    location = _database(environment)
+    environment.finish()
+    return location
 
 
 def _provider(environment: Environment) -> str:
@@ -56,12 +80,33 @@ def _provider(environment: Environment) -> str:
     return provider
 
 
-def _database(environment: Environment) -> Path:
-    url = environment.text("DATABASE_URL")
+def _database(environment: Environment) -> DatabaseLocation:
+    url = environment.secret("DATABASE_URL")
+    if url is None:
+        environment.fault(f"DATABASE_URL is not set: {_FORMS}")
+        return SqliteFile(Path())
+    if url.startswith(SCHEME):
+        return _postgresql(environment, url)
     path = url.removeprefix(_SQLITE)
-    if url and (path in {url, "", ":memory:"} or "?" in path):
+    if path in {url, "", ":memory:"} or "?" in path:
         # The value is not repeated: that of another engine holds a password.
+        environment.fault(f"DATABASE_URL names no database that can be used: {_FORMS}")
+    return SqliteFile(Path(path))
+
+
+def _postgresql(environment: Environment, url: str) -> PostgresAddress:
+    try:
+        return parse_postgres_address(url)
+    except PostgresAddressError as error:
+        environment.fault(f"DATABASE_URL {error}.")
+        return PostgresAddress(SCHEME)
+
+
+def _server_keys(environment: Environment, database: DatabaseLocation) -> tuple[bytes, ...] | None:
+    keys = environment.keys("SERVER_KEY")
+    if keys is None and isinstance(database, PostgresAddress):
         environment.fault(
-            "DATABASE_URL names no SQLite file: write sqlite:///relative/path or sqlite:////absolute/path."
+            "SERVER_KEY is not set: all servers on one PostgreSQL database need the same. "
+            "Make one with `openssl rand -base64 32`."
         )
-    return Path(path)
+    return keys

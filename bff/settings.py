@@ -1,6 +1,5 @@
 """The agent's settings: read from the environment, checked together, secrets apart."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,7 +19,7 @@ from bff.proxy.route_checks import Surroundings, upstream_fault
 from bff.proxy.route_file import backend_route, load_routes
 from bff.proxy.route_table import ProxyRoute, RouteTable
 from bff.session.redis_url import RedisAddress, RedisAddressError, parse_redis_address
-from common.env import Environment, ListenAddress, Network, is_loopback
+from common.env import KEY_BYTES, Environment, ListenAddress, Network, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
 from common.randomness import Randomness
 from common.sites import is_same_site
@@ -32,7 +31,6 @@ DataPlane = Literal["protocols", "aiohttp"]
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
-COOKIE_KEY_BYTES = 32
 DEVICE_MOUNT = "/device"
 EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _SHORTEST_RSA_KEY_BITS = 2048
@@ -253,31 +251,14 @@ def _session_store(environment: Environment) -> RedisAddress | None:
 
 
 def _cookie_keys(environment: Environment, randomness: Randomness, *, is_required: bool) -> tuple[bytes, ...]:
-    text = environment.secret("COOKIE_KEY")
-    if text is None and is_required:
+    keys = environment.keys("COOKIE_KEY")
+    if keys is None and is_required:
         environment.fault(
             "COOKIE_KEY is not set: nobody could open what SESSION_STORE keeps after a restart, and no other "
             "process. Make one with `openssl rand -base64 32`."
         )
-    if text is None:
-        # Sessions in memory end with this process, so a key that does the same loses nothing.
-        return (randomness.token_bytes(COOKIE_KEY_BYTES),)
-    keys = [_decoded_key(word) for word in text.replace(",", " ").split()]
-    usable = tuple(key for key in keys if len(key) == COOKIE_KEY_BYTES and len(set(key)) > 1)
-    if not keys or len(usable) != len(keys):
-        environment.fault(
-            "COOKIE_KEY must be 32 random bytes in base64: make one with `openssl rand -base64 32`."
-        )
-    return usable
-
-
-def _decoded_key(word: str) -> bytes:
-    try:
-        return base64.b64decode(
-            word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4), validate=True
-        )
-    except ValueError:
-        return b""
+    # Sessions in memory end with this process, so a key that does the same loses nothing.
+    return (randomness.token_bytes(KEY_BYTES),) if keys is None else keys
 
 
 def _client_key(environment: Environment, auth: ClientAuth) -> PrivateKey | None:

@@ -3,6 +3,7 @@
 `Environment` reads; each server's `settings.py` decides what the values mean together.
 """
 
+import base64
 import ipaddress
 import os
 import re
@@ -15,6 +16,9 @@ from typing import TypeAlias
 
 from dotenv import dotenv_values
 from yarl import URL
+
+KEY_BYTES = 32
+_KEY_FORM = f"{KEY_BYTES} random bytes in base64: make one with `openssl rand -base64 32`"
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -161,6 +165,34 @@ class Environment:
         if not content:
             self.fault(f"{name}_FILE names an empty file: write the secret into it.")
         return content or None
+
+    def keys(self, name: str) -> tuple[bytes, ...] | None:
+        """Secret keys, at least one; None when none is set."""
+        text = self.secret(name)
+        if text is None:
+            return None
+        try:
+            return parse_keys(text)
+        except ValueError as error:
+            self.fault(f"{name} must be {error}.")
+            return ()
+
+
+def parse_keys(text: str) -> tuple[bytes, ...]:
+    """Keys in base64 of any form, parted by commas or blanks. Raises `ValueError` with what is needed."""
+    keys = tuple(_decoded_key(word) for word in text.replace(",", " ").split())
+    if not keys or not all(len(key) == KEY_BYTES and len(set(key)) > 1 for key in keys):
+        raise ValueError(_KEY_FORM)
+    return keys
+
+
+def _decoded_key(word: str) -> bytes:
+    try:
+        return base64.b64decode(
+            word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4), validate=True
+        )
+    except ValueError:
+        return b""
 
 
 def parse_duration(text: str) -> timedelta:

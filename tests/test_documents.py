@@ -12,7 +12,14 @@ from common.env import SettingsError
 from common.randomness import SystemRandomness
 
 ROOT = Path(__file__).parent.parent
-SECRETS = {"SESSION_STORE", "OIDC_CLIENT_SECRET", "OIDC_CLIENT_KEY", "COOKIE_KEY"}
+SECRETS = {
+    "SESSION_STORE",
+    "OIDC_CLIENT_SECRET",
+    "OIDC_CLIENT_KEY",
+    "COOKIE_KEY",
+    "DATABASE_URL",
+    "SERVER_KEY",
+}
 
 
 class Recording(dict[str, str]):

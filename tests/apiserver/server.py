@@ -57,9 +57,9 @@ def environment(issuer_url: str, database: Path, **more: str) -> Mapping[str, st
 async def api_server(
     issuer: FakeIssuer, database: Path, clock: Clock | None = None, **more: str
 ) -> AsyncIterator[ApiServer]:
-    settings = read_settings(environment(issuer.url, database, **more))
+    settings, secrets = read_settings(environment(issuer.url, database, **more))
     async with (
-        open_parts(settings, clock=clock) as parts,
+        open_parts(settings, secrets, clock=clock) as parts,
         TestClient(RealRunner(build_app(settings, parts))) as public,
         TestClient(RealRunner(build_private_app(parts))) as private,
     ):

@@ -46,7 +46,7 @@ async def broken_server(
     storage: Storage = BrokenStorage(error)
     watch = StorageWatch(storage)
     parts = replace(server.parts, storage=storage, storage_watch=watch, registry=CollectorRegistry())
-    settings = read_settings(environment(issuer.url, database))
+    settings, _ = read_settings(environment(issuer.url, database))
     async with (
         TestClient(RealRunner(build_app(settings, parts))) as public,
         TestClient(RealRunner(build_private_app(parts))) as private,
