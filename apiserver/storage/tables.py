@@ -110,6 +110,9 @@ members = Table(
     Index(None, "user_id"),
 )
 
+# Of tables that are found by their primary key alone, SQLite keeps the rows in its order (`WITHOUT ROWID`):
+# an insert writes one tree less.
+
 invitations = Table(
     "invitations",
     metadata,
@@ -169,6 +172,7 @@ registration_token_secrets = Table(
     Column("first_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Index(None, "registration_token_id"),
+    sqlite_with_rowid=False,
 )
 
 IS_LIVE = text("ended_at IS NULL")
@@ -259,6 +263,7 @@ device_tokens = Table(
     Column("first_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Index(None, "device_id"),
+    sqlite_with_rowid=False,
 )
 
 address_pools = Table(
@@ -268,6 +273,7 @@ address_pools = Table(
     Column("ipv4_network", String, nullable=False),
     Column("ipv6_network", String, nullable=False),
     Column("next_host", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 freed_addresses = Table(
@@ -276,6 +282,7 @@ freed_addresses = Table(
     Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
     Column("ipv4", String, primary_key=True),
     Column("ipv6", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 audit_heads = Table(
@@ -284,6 +291,7 @@ audit_heads = Table(
     Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 audit_events = Table(
@@ -306,6 +314,7 @@ audit_events = Table(
     Column("mac", LargeBinary, nullable=False),
     PrimaryKeyConstraint("tenant_id", "seq"),
     Index(None, "tenant_id", "target_id", "seq"),
+    sqlite_with_rowid=False,
 )
 
 idempotency_keys = Table(
@@ -317,4 +326,5 @@ idempotency_keys = Table(
     Column("resource_id", String, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+    sqlite_with_rowid=False,
 )

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("resource_id", sa.String, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("caller", "key", name="idempotency_keys_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_index("idempotency_keys_created_at_index", "idempotency_keys", ["created_at"])
     op.create_table(
@@ -26,6 +27,7 @@ def upgrade() -> None:
         sa.Column("next_host", sa.BigInteger, nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="address_pools_tenant_id_fk"),
         sa.PrimaryKeyConstraint("tenant_id", name="address_pools_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "audit_events",
@@ -46,6 +48,7 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="audit_events_tenant_id_fk"),
         sa.PrimaryKeyConstraint("tenant_id", "seq", name="audit_events_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "audit_events_tenant_id_target_id_seq_index", "audit_events", ["tenant_id", "target_id", "seq"]
@@ -57,6 +60,7 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="audit_heads_tenant_id_fk"),
         sa.PrimaryKeyConstraint("tenant_id", name="audit_heads_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "freed_addresses",
@@ -65,6 +69,7 @@ def upgrade() -> None:
         sa.Column("ipv6", sa.String, nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="freed_addresses_tenant_id_fk"),
         sa.PrimaryKeyConstraint("tenant_id", "ipv4", name="freed_addresses_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "invitations",
@@ -226,6 +231,7 @@ def upgrade() -> None:
             name="registration_token_secrets_registration_token_id_fk",
         ),
         sa.PrimaryKeyConstraint("id", name="registration_token_secrets_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "registration_token_secrets_registration_token_id_index",
@@ -242,6 +248,7 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name="device_tokens_device_id_fk"),
         sa.PrimaryKeyConstraint("id", name="device_tokens_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_index("device_tokens_device_id_index", "device_tokens", ["device_id"])
     op.add_column(
