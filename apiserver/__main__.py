@@ -1,13 +1,16 @@
-"""`python -m apiserver`: serves until SIGTERM."""
+"""`python -m apiserver`: serves until SIGTERM. With a command: `apiserver.commands`."""
+
+import sys
 
 from apiserver.app import build_app, build_private_app, open_parts
-from apiserver.settings import read_settings
+from apiserver.commands import read_command, run_command
+from apiserver.settings import read_database, read_settings
 from common.env import read_environment
 from common.logs import configure_logs
-from common.serve import Listener, run_server, serve_until_stopped
+from common.serve import Listener, faults_told, run_server, serve_until_stopped
 
 
-async def main() -> None:
+async def serve() -> None:
     settings, secrets = read_settings(read_environment())
     configure_logs(debug=settings.debug)
     async with open_parts(settings, secrets) as parts:
@@ -19,5 +22,15 @@ async def main() -> None:
         )
 
 
+def main() -> None:
+    command = read_command(sys.argv[1:])
+    if command.name is None:
+        run_server(serve)
+        return
+    with faults_told():
+        database = read_database(read_environment())
+    raise SystemExit(run_command(command.name, command.path, database))
+
+
 if __name__ == "__main__":
-    run_server(main)
+    main()

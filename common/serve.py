@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -178,9 +178,16 @@ async def _drain(runner: web.AppRunner, front: Front | None, time_s: float) -> N
 
 
 def run_server(main: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run a server's `main`. A wrong configuration ends it with status 2 and a sentence for each fault."""
-    try:
+    """Run a server's `main`; a wrong configuration ends it as `faults_told` says."""
+    with faults_told():
         uvloop.run(main())
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """A wrong configuration ends the process with status 2 and a sentence for each fault."""
+    try:
+        yield
     except SettingsError as error:
         sys.stderr.write("The configuration cannot be used:\n")
         sys.stderr.writelines(f"  - {fault}\n" for fault in error.faults)

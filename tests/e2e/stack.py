@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 
+from apiserver.server_key import key_file
 from common.randomness import SystemRandomness
 from common.tasks import Tasks
 from deploy.demo.crew import Crew
@@ -64,6 +65,9 @@ class Product:
         """Those that nobody sees on the way: of the parts themselves, and of the users."""
         for name in (CLIENT_SECRET, COOKIE_KEY):
             self.secrets.add(name, self.plan.folder.secret_file(name).read_text())
+        # Made by the API server itself, in products that have one.
+        if (server_key := key_file(self.plan.folder.database)).exists():
+            self.secrets.add("server key", server_key.read_text().strip())
         for user in self.provider.users:
             self.secrets.add("password", user.password)
             self.secrets.add("e-mail", user.email)

@@ -20,6 +20,7 @@ EVERY_KIND = {
     "password",
     "provider's cookie",
     "refresh token",
+    "server key",
     "session cookie",
     "state",
     "user code",
