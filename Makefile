@@ -17,10 +17,10 @@ export UV_CACHE_DIR := $(CACHE)/uv
 export TMPDIR := $(CACHE)/tmp
 _ := $(shell mkdir -p "$(TMPDIR)")
 
-.PHONY: help demo test check fuzz bench lock clean always
+.PHONY: help demo test check fuzz bench bench-api lock clean always
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
 
 demo: .venv/.demo console/dist/index.html ## everything on http://localhost:8080 (PORT=9000 make demo: elsewhere)
 	@exec $(PYTHON) -m deploy.demo
@@ -50,6 +50,9 @@ bench: .venv/.dev ## figures beside other proxies, into docs/benchmarks.md (a qu
 # uv, because pip cannot lock for other systems than the one it runs on.
 UV_COMPILE = .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
     --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+bench-api: .venv/.dev ## figures of the apiserver by how many devices there are, into docs/benchmarks-api.md
+	@exec $(PYTHON) -m bench.api
 
 lock: .cache/lock/bin/uv ## newest versions that pyproject.toml allows, into requirements/
 	$(UV_COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt

@@ -8,12 +8,12 @@ others find the work done, and an interrupted migration leaves no trace.
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from asyncpg import PostgresError
-from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -58,17 +58,30 @@ def migrate_sqlite(path: Path, lock_wait: timedelta) -> None:
 
 async def migrate_postgresql(address: PostgresAddress) -> None:
     """Raises `SettingsError` when the server is not there, refuses us, or holds a newer release's data."""
-    url = make_url(address.url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url)
+    engine = create_async_engine(
+        # asyncpg reads the whole address, its options for TLS included, which SQLAlchemy would misread.
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(address.url),
+    )
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             await connection.run_sync(_migrate)
-    except (DBAPIError, PostgresError, OSError) as error:
-        cause = cause_of(getattr(error, "orig", None) or error)
+    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
+        cause = cause_of(_root_of(error))
         raise SettingsError([_UNUSABLE_SERVER.format(cause=cause)]) from error
     finally:
         await engine.dispose()
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """The driver's own error, inside what SQLAlchemy made of it."""
+    while isinstance(error, DBAPIError) or type(error).__module__.startswith("sqlalchemy"):
+        inner = getattr(error, "orig", None) or error.__cause__
+        if inner is None:
+            break
+        error = inner
+    return error
 
 
 def _migrate(connection: Connection) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql
 
 from apiserver.devices.device import DeviceState
 from apiserver.tenants.tenants import DeviceApproval, Role, TenantKind
@@ -62,6 +63,10 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     allowed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
 
+
+# Ids and keys of names are compared byte by byte, whatever the locale of a PostgreSQL database: their order
+# is that of lists, and that of the time for ids.
+_BYTEWISE = String().with_variant(postgresql.VARCHAR(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -116,7 +121,7 @@ members = Table(
 invitations = Table(
     "invitations",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", _BYTEWISE, primary_key=True),
     Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
     Column("role", String, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
@@ -133,7 +138,7 @@ invitations = Table(
 registration_tokens = Table(
     "registration_tokens",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", _BYTEWISE, primary_key=True),
     Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
     Column("owner_id", ForeignKey("users.id"), nullable=False),
     Column("label", String, nullable=False),
@@ -193,12 +198,12 @@ def _unique_among_live(column: str) -> Index:
 devices = Table(
     "devices",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", _BYTEWISE, primary_key=True),
     Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
     Column("owner_id", ForeignKey("users.id"), nullable=False),
     Column("registration_token_id", ForeignKey("registration_tokens.id")),
     Column("name", String, nullable=False),
-    Column("name_key", String, nullable=False),
+    Column("name_key", _BYTEWISE, nullable=False),
     Column("state", String, nullable=False),
     Column("state_reason", String),
     Column("public_key", String, unique=True),

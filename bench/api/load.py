@@ -5,7 +5,6 @@ status, and that of a registration also by what it names.
 """
 
 import base64
-import os
 import select
 import socket
 import sys
@@ -17,10 +16,12 @@ import msgspec
 
 from bench.cpu import cpu_seconds
 from bench.load import Histogram
+from common.randomness import SystemRandomness
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 _READ_BYTES = 256 * 1024
+_RANDOMNESS = SystemRandomness()
 
 
 class Order(msgspec.Struct):
@@ -99,7 +100,10 @@ def _get(path: str, bearer: str) -> bytes:
 
 
 def _registration(number: int, bearer: str, *, key: str | None) -> bytes:
-    asked = {"name": f"new-{number}-{os.urandom(4).hex()}", "fingerprint": os.urandom(32).hex()}
+    asked = {
+        "name": f"new-{number}-{_RANDOMNESS.token_bytes(4).hex()}",
+        "fingerprint": _RANDOMNESS.token_bytes(32).hex(),
+    }
     body = msgspec.json.encode(asked if key is None else {**asked, "public_key": key})
     head = (
         f"POST /api/v1/devices HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n"
@@ -110,7 +114,7 @@ def _registration(number: int, bearer: str, *, key: str | None) -> bytes:
 
 def _public_key() -> str:
     # The highest byte below 127: a number that is in its canonical form, and no low-order point.
-    return base64.b64encode(os.urandom(31) + b"\x01").decode()
+    return base64.b64encode(_RANDOMNESS.token_bytes(31) + b"\x01").decode()
 
 
 def run(order: Order) -> Figures:

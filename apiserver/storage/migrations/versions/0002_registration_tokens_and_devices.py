@@ -2,9 +2,12 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
+
+BYTEWISE = sa.String().with_variant(postgresql.VARCHAR(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -73,7 +76,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "invitations",
-        sa.Column("id", sa.String, nullable=False),
+        sa.Column("id", BYTEWISE, nullable=False),
         sa.Column("tenant_id", sa.String, nullable=False),
         sa.Column("role", sa.String, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary, nullable=False),
@@ -92,7 +95,7 @@ def upgrade() -> None:
     op.create_index("invitations_tenant_id_id_index", "invitations", ["tenant_id", "id"])
     op.create_table(
         "registration_tokens",
-        sa.Column("id", sa.String, nullable=False),
+        sa.Column("id", BYTEWISE, nullable=False),
         sa.Column("tenant_id", sa.String, nullable=False),
         sa.Column("owner_id", sa.String, nullable=False),
         sa.Column("label", sa.String, nullable=False),
@@ -128,12 +131,12 @@ def upgrade() -> None:
     op.create_index("registration_tokens_tenant_id_id_index", "registration_tokens", ["tenant_id", "id"])
     op.create_table(
         "devices",
-        sa.Column("id", sa.String, nullable=False),
+        sa.Column("id", BYTEWISE, nullable=False),
         sa.Column("tenant_id", sa.String, nullable=False),
         sa.Column("owner_id", sa.String, nullable=False),
         sa.Column("registration_token_id", sa.String),
         sa.Column("name", sa.String, nullable=False),
-        sa.Column("name_key", sa.String, nullable=False),
+        sa.Column("name_key", BYTEWISE, nullable=False),
         sa.Column("state", sa.String, nullable=False),
         sa.Column("state_reason", sa.String),
         sa.Column("public_key", sa.String),
