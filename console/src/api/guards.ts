@@ -1,16 +1,15 @@
 /** JSON from outside becomes a typed object here, or `null` when it is not what was promised. */
 
-import type { LogoutAnswer, Me, Problem, SessionStatus, Tenant, User } from "./types";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { asFields, line, listOf, number, text } from "./fields";
+import type { LogoutAnswer, Me, Member, Page, Problem, SessionStatus, Tenant, User } from "./types";
 
 export function parseSessionStatus(json: unknown): SessionStatus | null {
   const fields = asFields(json);
   if (fields === null || typeof fields["logged_in"] !== "boolean") return null;
   return {
     logged_in: fields["logged_in"],
-    expires_in: seconds(fields["expires_in"]),
-    idle_expires_in: seconds(fields["idle_expires_in"]),
+    expires_in: number(fields["expires_in"]),
+    idle_expires_in: number(fields["idle_expires_in"]),
   };
 }
 
@@ -28,10 +27,11 @@ export function parseUser(json: unknown): User | null {
 
 export function parseMe(json: unknown): Me | null {
   const fields = asFields(json);
-  if (fields === null || !Array.isArray(fields["tenants"])) return null;
-  const tenants = fields["tenants"].map(parseTenant);
-  if (!tenants.every((tenant) => tenant !== null)) return null;
-  return { tenants };
+  const id = text(fields?.["id"]);
+  const personal_tenant_id = text(fields?.["personal_tenant_id"]);
+  const tenants = listOf(fields?.["tenants"], parseTenant);
+  if (id === null || personal_tenant_id === null || tenants === null) return null;
+  return { id, personal_tenant_id, tenants };
 }
 
 export function parseLogoutAnswer(json: unknown): LogoutAnswer | null {
@@ -42,27 +42,35 @@ export function parseLogoutAnswer(json: unknown): LogoutAnswer | null {
 /** Any JSON will do: a refusal is a refusal, whatever stands in it. */
 export function parseProblem(json: unknown): Problem {
   const fields = asFields(json);
-  return { title: text(fields?.["title"]), request_id: text(fields?.["request_id"]) };
+  return {
+    title: line(fields?.["title"]),
+    detail: line(fields?.["detail"]),
+    request_id: line(fields?.["request_id"]),
+  };
+}
+
+/** One page of a list. */
+export function parsePage<Item>(parseItem: (json: unknown) => Item | null): (json: unknown) => Page<Item> | null {
+  return (json) => {
+    const fields = asFields(json);
+    const items = listOf(fields?.["items"], parseItem);
+    return items === null ? null : { items, next_cursor: text(fields?.["next_cursor"]) };
+  };
+}
+
+export function parseMember(json: unknown): Member | null {
+  const fields = asFields(json);
+  const user_id = text(fields?.["user_id"]);
+  if (user_id === null) return null;
+  return { user_id, name: line(fields?.["name"]), email: line(fields?.["email"]) };
 }
 
 function parseTenant(json: unknown): Tenant | null {
   const fields = asFields(json);
   const id = text(fields?.["id"]);
-  const name = text(fields?.["name"]);
-  const kind = text(fields?.["kind"]);
-  const role = text(fields?.["role"]);
+  const name = line(fields?.["name"]);
+  const kind = line(fields?.["kind"]);
+  const role = line(fields?.["role"]);
   if (id === null || name === null || kind === null || role === null) return null;
   return { id, name, kind, role };
-}
-
-function asFields(json: unknown): Fields | null {
-  return typeof json === "object" && json !== null && !Array.isArray(json) ? (json as Fields) : null;
-}
-
-function text(value: unknown): string | null {
-  return typeof value === "string" && value !== "" ? value : null;
-}
-
-function seconds(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

@@ -21,7 +21,7 @@ export interface User {
 export type Tenant = Readonly<Record<keyof schema.MyTenant, string>>;
 
 /** `GET /api/v1/users/me` */
-export type Me = { readonly [Field in keyof Pick<schema.Me, "tenants">]: readonly Tenant[] };
+export type Me = Pick<schema.Me, "id" | "personal_tenant_id"> & { readonly tenants: readonly Tenant[] };
 
 /** `POST /logout` */
 export interface LogoutAnswer {
@@ -29,4 +29,83 @@ export interface LogoutAnswer {
 }
 
 /** RFC 9457. Nothing in it is sure: a proxy in between answers as it likes. */
-export type Problem = { readonly [Field in "title" | "request_id"]: schema.Problem[Field] | null };
+export type Problem = { readonly [Field in "title" | "detail" | "request_id"]: schema.Problem[Field] | null };
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+/** One of `GET /api/v1/tenants/{tenant_id}/members` */
+export interface Member {
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly email: string | null;
+}
+
+/** Any state will do: a newer server may know more of them. */
+export interface RegistrationToken {
+  readonly id: string;
+  readonly owner_id: string;
+  readonly label: string;
+  readonly description: string | null;
+  readonly state: string;
+  readonly uses: number;
+  /** `null`: reusable. */
+  readonly max_uses: number | null;
+  readonly expires_at: string | null;
+  readonly last_used_at: string | null;
+  readonly created_at: string;
+  readonly taints: readonly string[];
+  readonly pre_approved: boolean;
+  /** Its devices leave after that long a silence. */
+  readonly ephemeral_s: number | null;
+}
+
+export interface NewRegistrationToken {
+  readonly tenant_id: string;
+  readonly label: string;
+  readonly max_uses?: number;
+  readonly expires_at?: string;
+  readonly taints?: readonly string[];
+  readonly pre_approved?: boolean;
+  readonly ephemeral_s?: number;
+}
+
+/** The only answers that hold a secret: it is kept nowhere but in the dialog that shows it. */
+export interface MintedToken {
+  readonly registrationToken: RegistrationToken;
+  readonly secret: string;
+}
+
+/** What a revocation does to the devices that a registration token enrolled. */
+export type DevicesChoice = "keep" | "suspend" | "revoke";
+
+export interface Revocation {
+  readonly state: string;
+  readonly devices: { readonly count: number };
+}
+
+/** Any state will do: a newer server may know more of them. */
+export interface Device {
+  readonly id: string;
+  readonly owner_id: string;
+  readonly registration_token_id: string | null;
+  readonly name: string;
+  readonly state: string;
+  readonly state_reason: string | null;
+  readonly public_key: string | null;
+  readonly fingerprint: string | null;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  readonly taints: readonly string[];
+  /** Why it is quarantined. */
+  readonly evidence: readonly Evidence[];
+  readonly registered_at: string;
+  readonly last_seen_at: string | null;
+}
+
+export interface Evidence {
+  readonly name: string;
+  readonly value: string;
+}
