@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { PartsContext, type Parts } from "./parts";
-import { HomePage } from "./pages/HomePage";
+import { SignedInPages } from "./pages/SignedInPages";
 import { UnreachablePage } from "./pages/UnreachablePage";
 import { WaitingPage } from "./pages/WaitingPage";
 import { WelcomePage } from "./pages/WelcomePage";
@@ -8,10 +8,11 @@ import type { View } from "./session/session";
 import type { SessionState } from "./session/state";
 import { displayName } from "./user";
 
-export function App({ platform, session }: Parts) {
+export function App({ platform, session, navigation }: Parts) {
   const view = useSyncExternalStore(session.subscribe, session.view);
-  const parts = useMemo(() => ({ platform, session }), [platform, session]);
+  const parts = useMemo(() => ({ platform, session, navigation }), [platform, session, navigation]);
   useEffect(() => session.start(), [session]);
+  useEffect(() => navigation.start(), [navigation]);
   return (
     <PartsContext value={parts}>
       {/* Stays while the pages change: a live region must be there before its text is. */}
@@ -35,8 +36,8 @@ function Page({ view: { state, notice } }: { view: View }) {
       return <WelcomePage notice={notice} />;
     case "signed-in":
     case "expired":
-      // The same page for both: what the user was doing is still there after the dialog.
-      return <HomePage state={state} notice={notice} />;
+      // The same for both: what the user was doing is still there after the dialog.
+      return <SignedInPages state={state} notice={notice} />;
   }
 }
 

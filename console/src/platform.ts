@@ -20,9 +20,15 @@ export interface Platform {
   go(path: string): void;
   /** Changes the address bar without leaving the page. */
   replaceAddress(path: string): void;
+  /** The same as a step that the back button undoes. */
+  pushAddress(path: string): void;
+  /** The back or forward button changed the address bar. */
+  onBack(action: () => void): Stop;
   isVisible(): boolean;
   /** Rejects where the browser has no clipboard for us (plain http) or the user said no. */
   copy(text: string): Promise<void>;
+  /** A name that nothing else has. */
+  newName(): string;
 }
 
 export function browserPlatform(): Platform {
@@ -41,7 +47,18 @@ export function browserPlatform(): Platform {
     }),
     go: (path) => location.assign(path),
     replaceAddress: (path) => history.replaceState(history.state, "", path),
+    pushAddress: (path) => history.pushState(null, "", path),
+    onBack: (action) => {
+      window.addEventListener("popstate", action);
+      return () => window.removeEventListener("popstate", action);
+    },
     isVisible: () => document.visibilityState === "visible",
     copy: async (text) => navigator.clipboard.writeText(text),
+    // Not randomUUID: browsers have that on secure pages only.
+    newName: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hexadecimal).join(""),
   };
+}
+
+function hexadecimal(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
 }

@@ -1,6 +1,7 @@
 import { act, render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { App } from "../src/App";
+import { Navigation } from "../src/navigation/navigation";
 import { takeLoginError } from "../src/session/loginErrors";
 import { Session } from "../src/session/session";
 import { FakePlatform } from "./fakes/platform";
@@ -10,9 +11,11 @@ import { FakeServer } from "./fakes/server";
 export function openConsole(server: FakeServer, path = "/") {
   const platform = new FakePlatform(server.fetch, path);
   const session = new Session(platform, takeLoginError(platform));
-  const { unmount } = render(<App platform={platform} session={session} />);
+  const navigation = new Navigation(platform);
+  const { unmount } = render(<App platform={platform} session={session} navigation={navigation} />);
   const advance = (seconds: number) => act(() => platform.advance(seconds));
-  return { platform, unmount, person: userEvent.setup(), advance };
+  const pressBack = () => act(() => platform.pressBack());
+  return { platform, unmount, person: userEvent.setup(), advance, pressBack };
 }
 
 export function focusWindow(): void {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { since, until } from "../src/moments";
+import { printable } from "../src/printable";
 import { remaining } from "../src/remaining";
 import { isOwnPath, loginPath } from "../src/session/addresses";
 import { initials } from "../src/user";
@@ -64,4 +66,31 @@ test.each([
   [90_000_000, "1 d 1 h"],
 ])("%d ms are left: %s", (milliseconds, text) => {
   expect(remaining(milliseconds).text).toBe(text);
+});
+
+test.each([
+  ["2023-11-14T22:13:20Z", "just now"],
+  ["2023-11-14T22:14:20Z", "just now"],
+  ["2023-11-14T21:13:21Z", "59 min ago"],
+  ["2023-11-12T22:13:20Z", "2 d ago"],
+  ["2023-01-02T03:04:05Z", "2023-01-02"],
+])("%s was %s", (at, text) => {
+  expect(since(at, 1_700_000_000_000)).toBe(text);
+});
+
+test.each([
+  ["2023-11-14T22:13:40Z", "in less than a minute"],
+  ["2023-11-21T22:10:00Z", "in 7 d"],
+  ["2023-11-14T22:12:00Z", "1 min ago"],
+  ["2024-11-14T22:12:00Z", "2024-11-14"],
+])("%s is %s", (at, text) => {
+  expect(until(at, 1_700_000_000_000)).toBe(text);
+});
+
+test.each([
+  ["Zoë's 👩‍💻 λ", "Zoë's 👩‍💻 λ"],
+  ["a\u202eb\u2066", "a\\u{202e}b\\u{2066}"],
+  ["\u001b[31mred\r\n", "\\u{1b}[31mred\\u{d}\\u{a}"],
+])("%j is shown as %j", (text, shown) => {
+  expect(printable(text)).toBe(shown);
 });

@@ -11,7 +11,13 @@ const SPOKEN: Readonly<Record<Outcome, string>> = {
 
 const LABEL: Readonly<Record<Outcome, string>> = { none: "Copy", copied: "Copied", refused: "Not allowed" };
 
-export function CopyButton({ text }: { text: string }) {
+interface CopyButtonProps {
+  readonly text: string;
+  /** What is copied, where the text itself should not be read aloud. */
+  readonly name?: string;
+}
+
+export function CopyButton({ text, name = text }: CopyButtonProps) {
   const { platform } = useParts();
   const [outcome, setOutcome] = useState<Outcome>("none");
   const copy = async () => {
@@ -22,7 +28,7 @@ export function CopyButton({ text }: { text: string }) {
       <button
         type="button"
         className="button button--small"
-        aria-label={`Copy ${text}`}
+        aria-label={`Copy ${name}`}
         onClick={() => void copy()}
         onBlur={() => setOutcome("none")}
       >

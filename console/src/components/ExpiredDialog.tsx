@@ -16,7 +16,13 @@ export function ExpiredDialog({ onLogIn, onDismiss }: ExpiredDialogProps) {
     if (element?.open === false) element.showModal();
   }, []);
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby={titleId} aria-describedby={textId} onClose={onDismiss}>
+    <dialog
+      ref={dialog}
+      className="dialog dialog--screen"
+      aria-labelledby={titleId}
+      aria-describedby={textId}
+      onClose={onDismiss}
+    >
       <h2 id={titleId}>Your session has expired</h2>
       <p id={textId}>Log in again to go on where you were.</p>
       <div className="dialog__buttons">

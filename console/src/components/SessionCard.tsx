@@ -1,12 +1,11 @@
-import { useEffect, useState } from "react";
-import { useParts } from "../parts";
 import { remaining } from "../remaining";
 import type { Deadlines } from "../session/state";
+import { useNow } from "../useNow";
 import { Card } from "./Card";
 
 /** `null`: the session is over. */
 export function SessionCard({ deadlines }: { deadlines: Deadlines | null }) {
-  const now = useNow();
+  const now = useNow(1_000);
   return (
     <Card title="Session">
       <dl className="countdowns">
@@ -30,11 +29,4 @@ function Countdown({ deadline, now }: { deadline: number | null; now: number }) 
       in {text}
     </time>
   );
-}
-
-function useNow(): number {
-  const { platform } = useParts();
-  const [now, setNow] = useState(platform.now);
-  useEffect(() => platform.every(1_000, () => setNow(platform.now())), [platform]);
-  return now;
 }

@@ -1,37 +1,16 @@
-import { useEffect, useState } from "react";
 import type { Result } from "../api/client";
 import type { Me, Tenant } from "../api/types";
-import { useParts } from "../parts";
+import type { Answer } from "../lists/useAnswer";
 import { Card } from "./Card";
 import { TroubleBanner } from "./TroubleBanner";
 
-export function TenantsCard() {
-  const { result, retry } = useMe();
+export function TenantsCard({ me: { result, retry } }: { me: Answer<Me> }) {
   const tenants = result?.ok ? result.value.tenants : [];
   return (
     <Card title={tenants.length > 1 ? "Your tenants" : "Your tenant"}>
       <TenantsBody result={result} onRetry={retry} />
     </Card>
   );
-}
-
-/** `null` while the answer is on its way. */
-function useMe() {
-  const { session } = useParts();
-  const [result, setResult] = useState<Result<Me> | null>(null);
-  const [attempt, setAttempt] = useState(0);
-  useEffect(() => {
-    const controller = new AbortController();
-    void session.api.me(controller.signal).then((answer) => {
-      if (!controller.signal.aborted) setResult(answer);
-    });
-    return () => controller.abort();
-  }, [session, attempt]);
-  const retry = () => {
-    setResult(null);
-    setAttempt(attempt + 1);
-  };
-  return { result, retry };
 }
 
 function TenantsBody({ result, onRetry }: { result: Result<Me> | null; onRetry: () => void }) {

@@ -1,6 +1,6 @@
 import { useParts } from "../parts";
 import { Card } from "./Card";
-import { CopyButton } from "./CopyButton";
+import { Command } from "./Command";
 
 export function TerminalCard() {
   const { platform } = useParts();
@@ -15,9 +15,8 @@ export function TerminalCard() {
       <p className="card__note">The same user, the same API, without a browser at hand.</p>
       <ol className="commands">
         {commands.map((command) => (
-          <li key={command} className="command">
-            <code>{command}</code>
-            <CopyButton text={command} />
+          <li key={command}>
+            <Command text={command} />
           </li>
         ))}
       </ol>

@@ -1,48 +1,35 @@
+import type { Me } from "../api/types";
 import { Avatar } from "../components/Avatar";
-import { ExpiredDialog } from "../components/ExpiredDialog";
-import { Notice } from "../components/Notice";
+import { PageTitle } from "../components/PageTitle";
 import { SessionCard } from "../components/SessionCard";
 import { TenantsCard } from "../components/TenantsCard";
 import { TerminalCard } from "../components/TerminalCard";
-import { TopBar } from "../components/TopBar";
-import { TroubleBanner } from "../components/TroubleBanner";
-import { useParts } from "../parts";
-import type { SessionState } from "../session/state";
+import type { Answer } from "../lists/useAnswer";
 import { displayName } from "../user";
-
-type HomeState = Extract<SessionState, { kind: "signed-in" | "expired" }>;
+import type { SignedInState } from "./SignedInPages";
 
 interface HomePageProps {
-  readonly state: HomeState;
-  readonly notice: string | null;
+  readonly state: SignedInState;
+  readonly me: Answer<Me>;
 }
 
-export function HomePage({ state, notice }: HomePageProps) {
-  const { session } = useParts();
+export function HomePage({ state, me }: HomePageProps) {
   const { user } = state;
   const name = displayName(user);
-  const trouble = state.kind === "signed-in" ? state.trouble : null;
   return (
-    <div className="home">
-      <TopBar onLogOut={() => void session.logOut()} />
-      <main className="home__main">
-        <Notice sentence={notice} />
-        {trouble && <TroubleBanner trouble={trouble} onRetry={() => void session.check()} />}
-        <section className="who" aria-label="Who you are">
-          <Avatar name={name} />
-          <div className="who__text">
-            <h1>{name}</h1>
-            {user.email !== null && user.email !== name && <p>{user.email}</p>}
-          </div>
-        </section>
-        <div className="cards">
-          {/* Another user may have logged in from another tab: nothing of the former one is kept. */}
-          <TenantsCard key={user.sub} />
-          <SessionCard deadlines={state.kind === "signed-in" ? state.deadlines : null} />
-          <TerminalCard />
+    <>
+      <section className="who" aria-label="Who you are">
+        <Avatar name={name} />
+        <div className="who__text">
+          <PageTitle title="Home">{name}</PageTitle>
+          {user.email !== null && user.email !== name && <p>{user.email}</p>}
         </div>
-      </main>
-      {state.kind === "expired" && <ExpiredDialog onLogIn={session.logIn} onDismiss={session.dismissExpiry} />}
-    </div>
+      </section>
+      <div className="cards">
+        <TenantsCard me={me} />
+        <SessionCard deadlines={state.kind === "signed-in" ? state.deadlines : null} />
+        <TerminalCard />
+      </div>
+    </>
   );
 }

@@ -14,13 +14,15 @@ export class FakePlatform implements Platform {
   readonly copied: string[] = [];
   hasClipboard = true;
   visible = true;
-  #address: Address;
+  readonly #history: string[];
+  readonly #backs = new Set<() => void>();
+  #names = 0;
   #now = 1_700_000_000_000;
   readonly #timers = new Set<Timer>();
 
   constructor(fetch: Fetch, path = "/") {
     this.fetch = fetch;
-    this.#address = addressOf(path);
+    this.#history = [path];
   }
 
   readonly now = (): number => this.#now;
@@ -42,7 +44,7 @@ export class FakePlatform implements Platform {
   }
 
   address(): Address {
-    return this.#address;
+    return addressOf(this.#history.at(-1) ?? "/");
   }
 
   go(path: string): void {
@@ -50,7 +52,26 @@ export class FakePlatform implements Platform {
   }
 
   replaceAddress(path: string): void {
-    this.#address = addressOf(path);
+    this.#history[this.#history.length - 1] = path;
+  }
+
+  pushAddress(path: string): void {
+    this.#history.push(path);
+  }
+
+  onBack(action: () => void): Stop {
+    this.#backs.add(action);
+    return () => this.#backs.delete(action);
+  }
+
+  pressBack(): void {
+    this.#history.pop();
+    this.#backs.forEach((action) => action());
+  }
+
+  newName(): string {
+    this.#names += 1;
+    return `name-${this.#names}`;
   }
 
   isVisible(): boolean {
