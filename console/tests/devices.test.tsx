@@ -121,7 +121,8 @@ test("the focus goes on from what happened when the pressed button is gone", asy
 
   await person.click((await queue()).getByRole("button", { name: "Approve new" }));
 
-  await waitFor(() => expect(document.activeElement).toHaveTextContent("new was approved."));
+  const told = await screen.findByText("new was approved.");
+  expect(told.parentElement).toHaveFocus();
 });
 
 test("members see who waits, and that an admin decides", async () => {
@@ -152,6 +153,24 @@ test("a device is suspended and resumed", async () => {
   await person.click(within(row).getByRole("button", { name: "Resume laptop" }));
   expect(await screen.findByText("laptop was resumed.")).toBeInTheDocument();
   expect(row).toHaveTextContent("active");
+});
+
+test("who was never approved waits again after a pause", async () => {
+  const { person } = await opened(withDevices(aDevice("new", { state: "suspended", approved_at: null })));
+
+  await person.click(await screen.findByRole("button", { name: "Resume new" }));
+
+  expect((await queue()).getByRole("article", { name: "new" })).toHaveTextContent("pending");
+});
+
+test("a second press while the first is under way does nothing", async () => {
+  const server = withDevices(aDevice("laptop"));
+  server.hang("/api/v1/devices/dev_laptop/suspend");
+  const { person } = await opened(server);
+
+  await person.dblClick(await screen.findByRole("button", { name: "Suspend laptop" }));
+
+  expect(server.writes).toHaveLength(1);
 });
 
 test("revoking names the device and asks first", async () => {

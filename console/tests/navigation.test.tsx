@@ -51,12 +51,11 @@ test("a login comes back to the page", async () => {
   expect(start.searchParams.get("redirect")).toBe("/devices?show=pending");
 });
 
-test("an address that means nothing says so and leads home", async () => {
-  const { person } = openConsole(new FakeServer(), "/nowhere/at-all");
+test("an address that means nothing says so and shows home", async () => {
+  openConsole(new FakeServer(), "/nowhere/at-all");
 
-  await person.click(await screen.findByRole("link", { name: "Go home" }));
-
-  expect(await screen.findByRole("heading", { name: "Alice Doe" })).toBeInTheDocument();
+  expect(await screen.findByText(/There is no page at this address/)).toBeInTheDocument();
+  expect(screen.getByRole("heading", { name: "Alice Doe" })).toBeInTheDocument();
 });
 
 test("a link with a modifier key is the browser's", async () => {
@@ -91,6 +90,19 @@ test("the personal tenant comes first; another one can be chosen, and goes along
   expect(platform.address().search).toBe("?tenant=t-2");
 });
 
+test("what was told of one tenant is not told of another", async () => {
+  const server = inTwoTenants();
+  server.api.devices = [aDevice("mine")];
+  const { person } = openConsole(server, "/devices");
+  await person.click(await screen.findByRole("button", { name: "Suspend mine" }));
+  await screen.findByText("mine was suspended.");
+
+  await person.selectOptions(screen.getByRole("combobox", { name: "Tenant" }), "Workshop");
+
+  expect(await screen.findByRole("heading", { name: "Devices of Workshop" })).toBeInTheDocument();
+  expect(screen.queryByText("mine was suspended.")).not.toBeInTheDocument();
+});
+
 test("the address of a tenant that the user is not in shows the user's own", async () => {
   openConsole(inTwoTenants(), "/devices?tenant=t-9");
 
@@ -111,6 +123,19 @@ test("after the session is back, the page asks for what it could not show", asyn
   focusWindow();
 
   await waitFor(() => expect(screen.getByRole("article", { name: "phone" })).toBeInTheDocument());
+});
+
+test("while the dialog asks to log in, nothing else is asked", async () => {
+  const server = new FakeServer();
+  openConsole(server, "/devices");
+  await screen.findByText("No device has joined yet");
+  server.isLoggedIn = false;
+  const asked = server.seen.length;
+
+  focusWindow();
+  await screen.findByRole("dialog", { name: "Your session has expired" });
+
+  expect(server.seen.slice(asked).map(({ path }) => path)).toEqual(["/session"]);
 });
 
 test("when somebody else logs in, nothing of the former user's devices stays", async () => {

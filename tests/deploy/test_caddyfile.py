@@ -166,7 +166,9 @@ class TestWhoAnswers:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("path", ["/", "/index.html", "/devices", "/devices/7", "/tenants/", "/login"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/index.html", "/devices", "/devices/7", "/registration-tokens", "/tenants/", "/login"]
+    )
     async def test_a_browser_that_goes_somewhere_gets_the_console(self, door: Door, path: str) -> None:
         answer = await ask(door, path, Accept="text/html,application/xhtml+xml,*/*;q=0.8")
 

@@ -10,7 +10,6 @@ import { DevicesPage } from "./DevicesPage";
 import { HomePage } from "./HomePage";
 import { RegistrationTokensPage } from "./RegistrationTokensPage";
 import { TenantPage } from "./TenantPage";
-import { UnknownPage } from "./UnknownPage";
 
 export type SignedInState = Extract<SessionState, { kind: "signed-in" | "expired" }>;
 
@@ -57,6 +56,11 @@ function PageOfUser({ state }: { state: SignedInState }) {
         </TenantPage>
       );
     case "unknown":
-      return <UnknownPage />;
+      return (
+        <>
+          <p className="banner">There is no page at this address. This is home.</p>
+          <HomePage state={state} me={me} />
+        </>
+      );
   }
 }

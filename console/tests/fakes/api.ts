@@ -75,7 +75,7 @@ export class FakeApi {
     if (method === "PATCH") return this.#change(device, body, headers);
     if (action === undefined) return single(device);
     if (!FROM[action]?.includes(device.state)) return refused(409, `A device that is ${device.state} cannot be changed so.`);
-    device.state = AFTER[action] ?? device.state;
+    device.state = action === "resume" && device["approved_at"] === null ? "pending" : (AFTER[action] ?? device.state);
     return single(device);
   }
 

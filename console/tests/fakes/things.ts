@@ -50,6 +50,7 @@ export function aDevice(name: string, changes: Partial<Thing> = {}): Thing {
     labels: {},
     evidence: null,
     registered_at: at(-86_400),
+    approved_at: at(-80_000),
     last_seen_at: at(-120),
     version: 1,
     ...changes,
