@@ -7,7 +7,6 @@ import { mayApprove, mayManage } from "./permissions";
 export const DEVICE_STATES = ["active", "pending", "quarantined", "suspended", "revoked", "expired"] as const;
 
 const AWAITING: ReadonlySet<string> = new Set(["pending", "quarantined"]);
-const OVER: ReadonlySet<string> = new Set(["revoked", "expired"]);
 
 /** Somebody has to decide whether it may come in. */
 export function isAwaiting(device: Device): boolean {
@@ -16,7 +15,9 @@ export function isAwaiting(device: Device): boolean {
 
 /** What to offer for a device, by its state and the role of who looks. */
 export function actionsFor(device: Device, role: string): readonly (DeviceAction | "rename")[] {
-  if (!mayManage(role) || OVER.has(device.state)) return [];
+  if (!mayManage(role) || device.state === "revoked") return [];
+  // It may join again with its key, unless it is revoked.
+  if (device.state === "expired") return ["revoke"];
   const approve = isAwaiting(device) && mayApprove(role) ? (["approve"] as const) : [];
   const pause = device.state === "suspended" ? "resume" : "suspend";
   return [...approve, pause, "rename", "revoke"];

@@ -72,7 +72,7 @@ test("a filter that finds nothing leads back to all", async () => {
   const { person } = await opened(withDevices(aDevice("laptop")), "/devices?show=suspended");
 
   expect(await screen.findByText("No device is suspended")).toBeInTheDocument();
-  await person.click(screen.getByRole("link", { name: "Show all devices" }));
+  await person.click(screen.getByRole("link", { name: "Show live devices" }));
 
   expect(await screen.findByRole("article", { name: "laptop" })).toBeInTheDocument();
 });
@@ -85,7 +85,7 @@ test("nobody waits: there is no queue", async () => {
 });
 
 test("who waits stands at the top, the quarantined first with their evidence, and only there", async () => {
-  const evidence = { reason: "same fingerprint", device_id: "dev_7", seen: { from: "10.0.0.1" } };
+  const evidence = { same_fingerprint_as: "dev_laptop", fingerprint: "SHA256:xyz", seen: { from: "10.0.0.1" } };
   await opened(
     withDevices(
       aDevice("new", { state: "pending", fingerprint: "SHA256:abc" }),
@@ -97,8 +97,8 @@ test("who waits stands at the top, the quarantined first with their evidence, an
   const [first, second] = (await queue()).getAllByRole("article");
 
   expect(first).toHaveAccessibleName("copy");
-  expect(first).toHaveTextContent("same fingerprint");
-  expect(first).toHaveTextContent("device iddev_7");
+  expect(first).toHaveTextContent("fingerprintSHA256:xyz");
+  await waitFor(() => expect(first).toHaveTextContent("same fingerprint asdev_laptop: laptop, active"));
   expect(first).toHaveTextContent('{"from":"10.0.0.1"}');
   expect(second).toHaveTextContent("SHA256:abc");
   expect(screen.getAllByRole("article", { name: "copy" })).toHaveLength(1);
@@ -185,6 +185,16 @@ test("revoking names the device and asks first", async () => {
   expect(await screen.findByText("laptop was revoked.")).toBeInTheDocument();
   expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
   expect(screen.queryByRole("button", { name: /laptop$/ })).not.toBeInTheDocument();
+});
+
+test("who has expired can still be kept from coming again", async () => {
+  const { person } = await opened(withDevices(aDevice("old", { state: "expired" })), "/devices?show=expired");
+
+  await person.click(await screen.findByRole("button", { name: "Revoke old" }));
+  await person.click(screen.getByRole("button", { name: "Revoke this device" }));
+
+  expect(await screen.findByText("old was revoked.")).toBeInTheDocument();
+  expect(screen.queryByRole("button", { name: /old$/ })).not.toBeInTheDocument();
 });
 
 test("a revocation that is thought better of does nothing and gives the focus back", async () => {

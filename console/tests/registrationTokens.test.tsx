@@ -115,6 +115,13 @@ test("all that the form offers is sent", async () => {
   });
 });
 
+test("members are not offered what only an admin may give beforehand", async () => {
+  const { form } = await creating(withRole("member"));
+
+  expect(form.queryByRole("textbox", { name: "Taints" })).not.toBeInTheDocument();
+  expect(form.queryByRole("checkbox", { name: /Pre-approved/ })).not.toBeInTheDocument();
+});
+
 test("a token without any end is warned of, and sent without one", async () => {
   const { person, server, form } = await creating();
 

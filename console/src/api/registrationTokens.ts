@@ -25,7 +25,7 @@ export interface RegistrationTokenRequests {
 const PATH = "/api/v1/registration-tokens";
 
 // The secret is shown inside of command lines that people paste into a shell: letters and digits cannot do harm there.
-const SECRET = /^dwr_[0-9A-Za-z]{1,200}$/;
+const SECRET = /^dwr_[0-9A-Za-z]{71}$/;
 
 export function registrationTokenRequests(send: Send): RegistrationTokenRequests {
   const one = (id: string, action = ""): string => `${PATH}/${encodeURIComponent(id)}${action}`;

@@ -86,23 +86,25 @@ export interface Revocation {
   readonly devices: { readonly count: number };
 }
 
-/** Any state will do: a newer server may know more of them. */
-export interface Device {
-  readonly id: string;
-  readonly owner_id: string;
-  readonly registration_token_id: string | null;
-  readonly name: string;
+type DeviceFields =
+  | "id"
+  | "owner_id"
+  | "registration_token_id"
+  | "name"
+  | "state_reason"
+  | "public_key"
+  | "fingerprint"
+  | "ipv4"
+  | "ipv6"
+  | "taints"
+  | "registered_at"
+  | "last_seen_at";
+
+export interface Device extends Pick<schema.DeviceAnswer, DeviceFields> {
+  /** Any state will do: a newer server may know more of them. */
   readonly state: string;
-  readonly state_reason: string | null;
-  readonly public_key: string | null;
-  readonly fingerprint: string | null;
-  readonly ipv4: string | null;
-  readonly ipv6: string | null;
-  readonly taints: readonly string[];
   /** Why it is quarantined. */
   readonly evidence: readonly Evidence[];
-  readonly registered_at: string;
-  readonly last_seen_at: string | null;
 }
 
 export interface Evidence {

@@ -39,9 +39,9 @@ export function DevicesPage({ scope }: { scope: Scope }) {
   const ownerName = useOwners(scope);
   const tokenLabel = useTokenLabels(scope);
   const waiting = queue.items?.filter(isAwaiting) ?? [];
-  // Who waits stands above the list of all already.
-  const isOfAll = place.deviceState === null && place.registrationTokenId === null;
-  const shownAbove = isOfAll ? waiting : [];
+  // Who waits stands above the unfiltered list already.
+  const isUnfiltered = place.deviceState === null && place.registrationTokenId === null;
+  const shownAbove = isUnfiltered ? waiting : [];
   const onAction = (device: Device, action: RowAction) => {
     if (action === "rename" || action === "revoke") setAsked({ device, dialog: action });
     else void act(device, action);

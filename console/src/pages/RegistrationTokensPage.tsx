@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Trouble } from "../api/client";
-import type { DevicesChoice, MintedToken, RegistrationToken, Revocation } from "../api/types";
+import type { DevicesChoice, MintedToken, RegistrationToken, Revocation, Tenant } from "../api/types";
 import { ListCard } from "../components/ListCard";
 import { Outcome, type Told } from "../components/Outcome";
 import { CreateTokenDialog } from "../components/registrationTokens/CreateTokenDialog";
@@ -49,7 +49,7 @@ export function RegistrationTokensPage({ scope }: { scope: Scope }) {
           />
         )}
       />
-      {open && <OpenDialog {...{ open, setOpen, setTold, list, tenantId }} />}
+      {open && <OpenDialog {...{ open, setOpen, setTold, list, tenant: scope.tenant }} />}
     </>
   );
 }
@@ -80,10 +80,10 @@ interface OpenDialogProps {
   readonly setOpen: (open: Open | null) => void;
   readonly setTold: (told: Told) => void;
   readonly list: Listing<RegistrationToken>;
-  readonly tenantId: string;
+  readonly tenant: Tenant;
 }
 
-function OpenDialog({ open, setOpen, setTold, list, tenantId }: OpenDialogProps) {
+function OpenDialog({ open, setOpen, setTold, list, tenant }: OpenDialogProps) {
   const { session } = useParts();
   const onClose = () => setOpen(null);
   const onStale = async (token: RegistrationToken, trouble: Trouble) => {
@@ -98,7 +98,7 @@ function OpenDialog({ open, setOpen, setTold, list, tenantId }: OpenDialogProps)
     case "create":
       return (
         <CreateTokenDialog
-          tenantId={tenantId}
+          tenant={tenant}
           onClose={onClose}
           onCreated={(minted) => {
             list.reload();

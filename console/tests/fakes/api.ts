@@ -15,7 +15,7 @@ const FROM: Readonly<Record<string, readonly string[]>> = {
   approve: ["pending", "quarantined"],
   suspend: ["pending", "active", "quarantined"],
   resume: ["suspended"],
-  revoke: ["pending", "active", "quarantined", "suspended"],
+  revoke: ["pending", "active", "quarantined", "suspended", "expired"],
 };
 
 export class FakeApi {
@@ -90,11 +90,16 @@ export class FakeApi {
 
   #page(things: readonly Thing[], query: URLSearchParams): Response {
     const wanted = ["tenant_id", "state", "registration_token_id"].filter((name) => query.has(name));
-    const found = things.filter((thing) => wanted.every((name) => thing[name] === query.get(name)));
+    const found = things.filter((thing) => wanted.every((name) => thing[name] === query.get(name)) && !hasEnded(thing, query));
     const start = Number(query.get("cursor") ?? 0);
     const end = start + this.pageSize;
     return Response.json({ items: found.slice(start, end), next_cursor: end < found.length ? String(end) : null });
   }
+}
+
+/** Devices that have ended are told to who asks for their state only. */
+function hasEnded({ id, state }: Thing, query: URLSearchParams): boolean {
+  return id.startsWith("dev_") && !query.has("state") && (state === "revoked" || state === "expired");
 }
 
 function etag(thing: Thing): string {

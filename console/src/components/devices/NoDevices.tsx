@@ -11,7 +11,7 @@ export function NoDevices() {
     return (
       <EmptyState title={place.deviceState === null ? "No device here" : `No device is ${place.deviceState}`}>
         <Link to={pageOf(place, "devices")} className="button">
-          Show all devices
+          Show live devices
         </Link>
       </EmptyState>
     );

@@ -2,6 +2,7 @@ import { DEVICE_STATES } from "../../devices";
 import { usePlace } from "../../navigation/navigation";
 import { Link } from "../Link";
 
+// Without a state the server tells of all that have not ended.
 const CHOICES = [null, ...DEVICE_STATES] as const;
 
 /** Each filter is an address: it can be kept, shared and gone back from. */
@@ -13,7 +14,7 @@ export function StateFilter() {
         {CHOICES.map((state) => (
           <li key={state}>
             <Link to={{ ...place, deviceState: state }} className="filter" isCurrent={place.deviceState === state}>
-              {state ?? "all"}
+              {state ?? "live"}
             </Link>
           </li>
         ))}

@@ -1,7 +1,8 @@
 import { useId, useRef, useState, type SubmitEvent } from "react";
 import type { Trouble } from "../../api/client";
-import type { MintedToken, NewRegistrationToken } from "../../api/types";
+import type { MintedToken, NewRegistrationToken, Tenant } from "../../api/types";
 import { useParts } from "../../parts";
+import { mayApprove } from "../../permissions";
 import { bodyOf, isOpenDoor, LIFETIMES, NEW_DRAFT, SILENCES, type Draft } from "../../registrationTokens";
 import { Dialog } from "../Dialog";
 import { Refusal } from "../Refusal";
@@ -9,7 +10,7 @@ import { SpanField } from "./SpanField";
 import { UsesField } from "./UsesField";
 
 interface CreateTokenDialogProps {
-  readonly tenantId: string;
+  readonly tenant: Tenant;
   readonly onCreated: (minted: MintedToken) => void;
   readonly onClose: () => void;
 }
@@ -22,7 +23,7 @@ interface Attempt {
 
 const LONGEST_LABEL = 100;
 
-export function CreateTokenDialog({ tenantId, onCreated, onClose }: CreateTokenDialogProps) {
+export function CreateTokenDialog({ tenant, onCreated, onClose }: CreateTokenDialogProps) {
   const { session, platform } = useParts();
   const [draft, setDraft] = useState<Draft>(NEW_DRAFT);
   const [isBusy, setBusy] = useState(false);
@@ -37,7 +38,7 @@ export function CreateTokenDialog({ tenantId, onCreated, onClose }: CreateTokenD
     const attempt =
       last.current?.draft === draft
         ? last.current
-        : { draft, body: bodyOf(draft, tenantId, platform.now()), key: platform.newName() };
+        : { draft, body: bodyOf(draft, tenant.id, platform.now()), key: platform.newName() };
     last.current = attempt;
     const { signal } = new AbortController();
     const result = await session.api.registrationTokens.create(attempt.body, attempt.key, signal);
@@ -54,6 +55,7 @@ export function CreateTokenDialog({ tenantId, onCreated, onClose }: CreateTokenD
     <Dialog title="New registration token" className="dialog--form" onClose={isBusy ? null : onClose}>
       <form className="form" onSubmit={submit}>
         <DraftFields draft={draft} onChange={change} />
+        {mayApprove(tenant.role) && <ForcedFields draft={draft} onChange={change} />}
         <Refusal trouble={refusal} />
         <div className="dialog__buttons">
           <button type="submit" className="button button--primary" aria-disabled={isBusy}>
@@ -112,6 +114,15 @@ function DraftFields({ draft, onChange }: DraftFieldsProps) {
           Whoever finds this token can bring in devices for ever. If you can, give it an end.
         </p>
       )}
+    </>
+  );
+}
+
+/** Only who may approve devices may do so beforehand, or say whom they may talk to. */
+function ForcedFields({ draft, onChange }: DraftFieldsProps) {
+  const id = useId();
+  return (
+    <>
       <div className="field">
         <label htmlFor={`${id}-taints`}>Taints</label>
         <input
