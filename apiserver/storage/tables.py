@@ -1,5 +1,6 @@
 """The tables as statements see them. They are made by the migrations alone; a test compares the two."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -30,20 +31,37 @@ from apiserver.tenants.tenants import DeviceApproval, Role, TenantKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time. SQLite has no time zones: there it is kept as UTC and comes back so."""
+    """An aware time, as UTC; SQLite, which has no times, keeps it as text that sorts as the times do."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be kept")
-        return value and value.astimezone(UTC)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        return _as_sqlite_text if dialect.name == "sqlite" else _as_utc
 
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(
+        self,
+        dialect: Dialect,
+        coltype: object,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> Callable[[Any], datetime | None]:
+        return _from_sqlite_text if dialect.name == "sqlite" else _as_utc
+
+
+def _as_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone cannot be kept")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _as_sqlite_text(value: datetime | None) -> str | None:
+    utc = _as_utc(value)
+    return None if utc is None else utc.isoformat(" ", "microseconds")[:_LENGTH_WITHOUT_ZONE]
+
+
+def _from_sqlite_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Json(TypeDecorator[Any]):
@@ -63,6 +81,8 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     allowed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
 
+
+_LENGTH_WITHOUT_ZONE = len("2030-01-02 03:04:05.678901")
 
 # Ids and keys of names are compared byte by byte, whatever the locale of a PostgreSQL database: their order
 # is that of lists, and that of the time for ids.
@@ -180,19 +200,17 @@ registration_token_secrets = Table(
     sqlite_with_rowid=False,
 )
 
-IS_LIVE = text("ended_at IS NULL")
-"""The condition of the indexes that keep names and addresses of a tenant's live devices apart."""
+
+def _unique_where(name: str, condition: str, *columns: str) -> Index:
+    """A unique index over some rows. The others cost an insert nothing."""
+    where = text(condition)
+    return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
 
 def _unique_among_live(column: str) -> Index:
-    return Index(
-        f"devices_live_{column}_key",
-        "tenant_id",
-        column,
-        unique=True,
-        sqlite_where=IS_LIVE,
-        postgresql_where=IS_LIVE,
-    )
+    """So that what a device had is free when it has ended."""
+    condition = f"ended_at IS NULL AND {column} IS NOT NULL"
+    return _unique_where(f"devices_live_{column}_key", condition, "tenant_id", column)
 
 
 devices = Table(
@@ -206,7 +224,7 @@ devices = Table(
     Column("name_key", _BYTEWISE, nullable=False),
     Column("state", String, nullable=False),
     Column("state_reason", String),
-    Column("public_key", String, unique=True),
+    Column("public_key", String),
     Column("fingerprint", String),
     Column("ipv4", String),
     Column("ipv6", String),
@@ -221,6 +239,7 @@ devices = Table(
     Column("ended_at", UtcDateTime),
     Column("version", BigInteger, nullable=False),
     _one_of("state", DeviceState),
+    _unique_where("devices_public_key_key", "public_key IS NOT NULL", "public_key"),
     Index(None, "tenant_id", "id"),
     _unique_among_live("name_key"),
     _unique_among_live("ipv4"),

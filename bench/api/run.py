@@ -133,7 +133,7 @@ class ApiBench:
             OIDC_PROVIDER=issuer.url,
             OIDC_AUDIENCE=issuer.audience,
             DATABASE_URL=url,
-            SERVER_KEY=base64.b64encode(bytes(32)).decode(),
+            SERVER_KEY=base64.b64encode(bytes(range(32))).decode(),
         )
         return port, await start(stack, program, self.cores.server, home)
 

@@ -163,7 +163,6 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="devices_tenant_id_fk"),
         sa.PrimaryKeyConstraint("id", name="devices_pk"),
-        sa.UniqueConstraint("public_key", name="devices_public_key_key"),
     )
     op.create_index(
         "devices_ended_index",
@@ -184,24 +183,32 @@ def upgrade() -> None:
         "devices",
         ["tenant_id", "name_key"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL AND name_key IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NULL AND name_key IS NOT NULL"),
     )
     op.create_index(
         "devices_live_ipv4_key",
         "devices",
         ["tenant_id", "ipv4"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL AND ipv4 IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NULL AND ipv4 IS NOT NULL"),
     )
     op.create_index(
         "devices_live_ipv6_key",
         "devices",
         ["tenant_id", "ipv6"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL AND ipv6 IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NULL AND ipv6 IS NOT NULL"),
+    )
+    op.create_index(
+        "devices_public_key_key",
+        "devices",
+        ["public_key"],
+        unique=True,
+        sqlite_where=sa.text("public_key IS NOT NULL"),
+        postgresql_where=sa.text("public_key IS NOT NULL"),
     )
     op.create_index("devices_owner_id_tenant_id_id_index", "devices", ["owner_id", "tenant_id", "id"])
     op.create_index("devices_registration_token_id_id_index", "devices", ["registration_token_id", "id"])
