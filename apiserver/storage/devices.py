@@ -101,7 +101,8 @@ _REVOKE_OLDER = statement(
     .where(
         _TOKENS.device_id == bindparam("device"),
         _TOKENS.id != bindparam("token"),
-        _TOKENS.created_at <= bindparam("made"),
+        # What is in use is what is replaced, even if it was made by a server whose clock is ahead.
+        or_(_TOKENS.created_at <= bindparam("made"), _TOKENS.first_used_at.is_not(None)),
         _TOKENS.revoked_at.is_(None),
     )
     .values(revoked_at=bindparam("now"))

@@ -96,7 +96,8 @@ _REVOKE_OLDER = statement(
     .where(
         _SECRETS.registration_token_id == bindparam("token"),
         _SECRETS.id != bindparam("secret"),
-        _SECRETS.created_at <= bindparam("made"),
+        # What is in use is what is replaced, even if it was made by a server whose clock is ahead.
+        or_(_SECRETS.created_at <= bindparam("made"), _SECRETS.first_used_at.is_not(None)),
         _SECRETS.revoked_at.is_(None),
     )
     .values(revoked_at=bindparam("now"))
