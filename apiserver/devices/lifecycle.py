@@ -126,11 +126,11 @@ class DeviceLifecycle:
         if device.ended_at is not None:
             raise _wrong_state(f"A device that is {device.state.value} gets no new token.")
         token_id, secret = minted_token(actor.at, self.randomness)
-        await come_again(transaction, device, None, stored(token_id, secret, actor.at), self.randomness)
+        await come_again(transaction, device, stored(token_id, secret, actor.at), self.randomness)
         after = {"device_token_id": token_id}
         deed = Deed(device.tenant_id, "device.token_rotated", "device", device.id, after=after)
         await self.auditor.record(transaction, actor, deed)
-        return Registered(device, token_id, secret, is_new=False)
+        return Registered(device, token_id, secret, former=device)
 
     async def _by_user(
         self,

@@ -80,3 +80,15 @@ def device_was_revoked() -> ProblemError:
         "The device with this key was revoked. To come back it needs a new key.",
         headers=_CHALLENGE,
     )
+
+
+def device_has_expired() -> ProblemError:
+    return ProblemError(
+        ProblemCode.DEVICE_EXPIRED,
+        "The device has expired, and does not come back this way. Register a new one, with a new key.",
+        headers=_CHALLENGE,
+    )
+
+
+def invalid_with_what_is_forced(detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.INVALID_BODY, f"With what the registration token forces: {detail}")

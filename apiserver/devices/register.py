@@ -11,7 +11,13 @@ from apiserver.audit.trail import Actor, Auditor, Deed
 from apiserver.auth.permissions import Deed as Permission
 from apiserver.auth.principal import RegistrationTokenCaller
 from apiserver.devices import refusals
-from apiserver.devices.comes_again import check_secret_is_unused, come_again, minted_token, stored
+from apiserver.devices.comes_again import (
+    NAMES_TRIED,
+    check_secret_is_unused,
+    come_again,
+    minted_token,
+    stored,
+)
 from apiserver.devices.device import (
     Device,
     DeviceId,
@@ -26,16 +32,15 @@ from apiserver.devices.names import checked_labels, with_suffix
 from apiserver.idempotency import RepeatableRequest
 from apiserver.ids import new_id
 from apiserver.networks.allocate import allocate
-from apiserver.storage.contracts import OvertakenError, Storage, Transaction
+from apiserver.storage.contracts import ConstraintError, OvertakenError, Storage, Transaction, Work
 from apiserver.tenants.membership import membership_for
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import User, UserId
+from apiserver.texts import InvalidValueError
 from apiserver.tokens.rate import TooFast, decide
-from apiserver.tokens.registration_token import RegistrationToken, TokenState
+from apiserver.tokens.registration_token import Forced, RegistrationToken, TokenState
 from apiserver.tokens.secret import Secret
 from common.randomness import Randomness
-
-_NAMES_TRIED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,12 @@ class Registered:
     device: Device
     device_token_id: DeviceTokenId
     device_token: Secret
-    is_new: bool
+    former: Device | None = None
+    """What it was before, for one that came again."""
+
+    @property
+    def is_new(self) -> bool:
+        return self.former is None
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class Registrar:
     ) -> Registered:
         """Registers with a registration token. Raises `ProblemError`; then no use was spent."""
         joining = _Joining(self, asked, actor, repeatable)
-        return await self.storage.write(lambda transaction: joining.by_token(transaction, caller))
+        return await self._write(lambda transaction: joining.by_token(transaction, caller))
 
     async def by_user(
         self,
@@ -85,7 +95,15 @@ class Registrar:
     ) -> Registered:
         """Registers as a member of the tenant, who owns the device then."""
         joining = _Joining(self, asked, actor, repeatable)
-        return await self.storage.write(lambda transaction: joining.by_user(transaction, user, tenant_id))
+        return await self._write(lambda transaction: joining.by_user(transaction, user, tenant_id))
+
+    async def _write(self, work: Work[Registered]) -> Registered:
+        try:
+            return await self.storage.write(work)
+        except ConstraintError:
+            # A device that was there took a key or a name which another server has given away between the
+            # look and the write. The second look sees that.
+            return await self.storage.write(work)
 
 
 @dataclass(frozen=True)
@@ -104,15 +122,18 @@ class _Joining:
         now = self.actor.at
         if not token.allows_source(self.actor.address or ""):
             raise refusals.source_not_allowed()
+        # Before anything is said of the key: a token that is of no use any more would tell which ones are
+        # registered here.
+        if not token.lets_come_again(now):
+            raise refusals.refusal_of_token(token.state(now))
         former = await self._former_device(transaction)
-        if former is not None:
-            if former.registration_token_id != token.id:
-                raise refusals.key_in_use()
-            if not token.lets_come_again(now):
-                raise refusals.refusal_of_token(token.state(now))
-            registered = await self._again(transaction, former)
-        else:
+        if former is None:
             registered = await self._new_by_token(transaction, token)
+        elif former.registration_token_id == token.id:
+            registered = await self._again(transaction, former, name_pattern=token.name_pattern)
+        else:
+            self._check_is_active(token)
+            raise refusals.key_in_use()
         if caller.secret.first_used_at is None:
             await transaction.registration_tokens.use_secret(token.id, caller.secret, now)
         await self._finish(transaction, registered)
@@ -128,12 +149,12 @@ class _Joining:
             registered = await self._again(transaction, former)
         elif incumbent is not None and incumbent.owner_id == user.id:
             # The owner, signed in: the machine was set up anew and is the same one.
-            registered = await self._again(transaction, incumbent)
+            registered = await self._again(transaction, incumbent, new_key=self.asked.public_key)
         else:
             device = self._device(
                 tenant_id, user.id, first_state_by_member(membership.tenant.device_approval, membership.role)
             )
-            registered = await self._add(transaction, device, incumbent)
+            registered = await self._add(transaction, device)
         await self._finish(transaction, registered)
         return registered
 
@@ -151,11 +172,24 @@ class _Joining:
             return None
         return await transaction.devices.by_public_key(self.asked.public_key)
 
-    async def _again(self, transaction: Transaction, device: Device) -> Registered:
+    async def _again(
+        self,
+        transaction: Transaction,
+        device: Device,
+        *,
+        new_key: PublicKey | None = None,
+        name_pattern: str | None = None,
+    ) -> Registered:
         token_id, secret = minted_token(self.actor.at, self.parts.randomness)
-        token = stored(token_id, secret, self.actor.at)
-        device = await come_again(transaction, device, self.asked.public_key, token, self.parts.randomness)
-        return Registered(device, token_id, secret, is_new=False)
+        changed = await come_again(
+            transaction,
+            device,
+            stored(token_id, secret, self.actor.at),
+            self.parts.randomness,
+            new_key=new_key,
+            name_pattern=name_pattern,
+        )
+        return Registered(changed, token_id, secret, former=device)
 
     async def _new_by_token(self, transaction: Transaction, token: RegistrationToken) -> Registered:
         await self._spend(transaction, token)
@@ -168,17 +202,14 @@ class _Joining:
             self._device(forced.tenant_id, forced.owner_id, state),
             registration_token_id=token.id,
             taints=forced.taints,
-            labels=checked_labels(forced.over(self.asked.labels)),
+            labels=_labels_of_both(forced, self.asked),
             ephemeral_s=forced.ephemeral_s,
         )
-        incumbent = await self._holder_of_fingerprint(transaction, token.tenant_id)
-        return await self._add(transaction, device, incumbent, name_pattern=token.name_pattern)
+        return await self._add(transaction, device, name_pattern=token.name_pattern)
 
     async def _spend(self, transaction: Transaction, token: RegistrationToken) -> None:
         now = self.actor.at
-        state = token.state(now)
-        if state is not TokenState.ACTIVE:
-            raise refusals.refusal_of_token(state)
+        self._check_is_active(token)
         if not token.allows_name(self.asked.name):
             raise refusals.name_not_allowed(token.name_pattern or "")
         next_allowed_at = None
@@ -189,6 +220,11 @@ class _Joining:
             next_allowed_at = decision.next_allowed_at
         if await transaction.registration_tokens.spend(token.id, now, next_allowed_at) is None:
             raise OvertakenError
+
+    def _check_is_active(self, token: RegistrationToken) -> None:
+        state = token.state(self.actor.at)
+        if state is not TokenState.ACTIVE:
+            raise refusals.refusal_of_token(state)
 
     async def _holder_of_fingerprint(self, transaction: Transaction, tenant_id: TenantId) -> Device | None:
         if self.asked.fingerprint is None:
@@ -222,29 +258,27 @@ class _Joining:
         )
 
     async def _add(
-        self,
-        transaction: Transaction,
-        device: Device,
-        incumbent: Device | None,
-        name_pattern: str | None = None,
+        self, transaction: Transaction, device: Device, name_pattern: str | None = None
     ) -> Registered:
-        if incumbent is not None:
-            device = _quarantined(device, incumbent)
         if device.public_key is not None:
             addresses = await allocate(transaction, device.tenant_id, self.parts.randomness)
             if addresses is None:
                 raise refusals.no_address_left()
             device = replace(device, ipv4=addresses.ipv4, ipv6=addresses.ipv6)
+        # Under the lock of the address pool: of two clones that come at once the second sees the first.
+        incumbent = await self._holder_of_fingerprint(transaction, device.tenant_id)
+        if incumbent is not None:
+            device = _quarantined(device, incumbent)
         device = await self._add_under_a_free_name(transaction, device, name_pattern)
         token_id, secret = minted_token(self.actor.at, self.parts.randomness)
         await transaction.devices.add_token(device.id, stored(token_id, secret, self.actor.at))
-        return Registered(device, token_id, secret, is_new=True)
+        return Registered(device, token_id, secret)
 
     async def _add_under_a_free_name(
         self, transaction: Transaction, device: Device, name_pattern: str | None
     ) -> Device:
         named = device
-        for _ in range(_NAMES_TRIED):
+        for _ in range(NAMES_TRIED):
             if await transaction.devices.add(named):
                 return named
             if not await transaction.devices.is_name_taken(named.tenant_id, named.name):
@@ -257,13 +291,21 @@ class _Joining:
         raise refusals.name_taken()
 
     async def _finish(self, transaction: Transaction, registered: Registered) -> None:
-        device = registered.device
-        if self.repeatable is not None and registered.is_new:
+        device, former = registered.device, registered.former
+        if self.repeatable is not None and await self.repeatable.former_resource(transaction) is None:
             await self.repeatable.remember(transaction, device.id, self.actor.at)
         action = "device.registered" if registered.is_new else "device.came_again"
+        before = None if former is None else facts_of(former)
         after = {**facts_of(device), "device_token_id": registered.device_token_id}
-        deed = Deed(device.tenant_id, action, "device", device.id, after=after)
+        deed = Deed(device.tenant_id, action, "device", device.id, before, after)
         await self.parts.auditor.record(transaction, self.actor, deed)
+
+
+def _labels_of_both(forced: Forced, asked: AskedDevice) -> dict[str, str]:
+    try:
+        return checked_labels(forced.over(asked.labels))
+    except InvalidValueError as error:
+        raise refusals.invalid_with_what_is_forced(error.detail) from None
 
 
 def _quarantined(device: Device, incumbent: Device) -> Device:
