@@ -44,18 +44,19 @@ class ApiServer:
         return dict(await answer.json())
 
 
-def environment(issuer_url: str, database: Path, **more: str) -> Mapping[str, str]:
+def environment(issuer_url: str, database: Path | str, **more: str) -> Mapping[str, str]:
+    """`database` is the file of SQLite, or the address of another one."""
     return {
         "OIDC_PROVIDER": issuer_url,
         "OIDC_AUDIENCE": AUDIENCE,
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": f"sqlite:///{database}" if isinstance(database, Path) else database,
         **more,
     }
 
 
 @asynccontextmanager
 async def api_server(
-    issuer: FakeIssuer, database: Path, clock: Clock | None = None, **more: str
+    issuer: FakeIssuer, database: Path | str, clock: Clock | None = None, **more: str
 ) -> AsyncIterator[ApiServer]:
     settings, secrets = read_settings(environment(issuer.url, database, **more))
     async with (
