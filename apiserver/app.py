@@ -31,6 +31,9 @@ from apiserver.storage.sqlite import unusable_file
 from apiserver.storage.watch import StorageWatch
 from apiserver.tenants.first_login import UserDirectory
 from apiserver.tenants.handlers import UserHandlers
+from apiserver.tokens.handlers import RegistrationTokenHandlers
+from apiserver.tokens.lifecycle import RegistrationTokenLifecycle
+from apiserver.tokens.listing import RegistrationTokenListing
 from common.clock import Clock, SystemClock
 from common.env import SettingsError
 from common.health import Health
@@ -163,6 +166,10 @@ def _handlers(parts: Parts) -> Handlers:
             clock,
         ),
         device_list=DeviceListing(storage, lists),
+        registration_tokens=RegistrationTokenHandlers(
+            storage, RegistrationTokenLifecycle(storage, auditor, randomness), clock
+        ),
+        registration_token_list=RegistrationTokenListing(storage, lists, clock),
     )
 
 

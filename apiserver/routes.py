@@ -21,11 +21,25 @@ from apiserver.devices.listing import DeviceListing
 from apiserver.openapi import OpenApi, openapi_document
 from apiserver.tenants.answers import Me
 from apiserver.tenants.handlers import UserHandlers
+from apiserver.tokens.answers import (
+    ChangedRegistrationToken,
+    NewRegistrationToken,
+    RegistrationTokenAnswer,
+    RegistrationTokenList,
+    RegistrationTokenQuery,
+    RegistrationTokenWithSecret,
+    RevokedRegistrationToken,
+    RevokeRegistrationToken,
+)
+from apiserver.tokens.handlers import RegistrationTokenHandlers
+from apiserver.tokens.listing import RegistrationTokenListing
 from common.routing import Route
 
 _DEVICES = "/api/v1/devices"
 _DEVICE = f"{_DEVICES}/{{device_id}}"
 _MY_DEVICE = f"{_DEVICES}/me"
+_TOKENS = "/api/v1/registration-tokens"
+_TOKEN = f"{_TOKENS}/{{registration_token_id}}"
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,12 @@ class Handlers:
     users: UserHandlers
     devices: DeviceHandlers
     device_list: DeviceListing
+    registration_tokens: RegistrationTokenHandlers
+    registration_token_list: RegistrationTokenListing
 
 
 def api_routes(handlers: Handlers) -> list[Route[Access]]:
-    routes = [*_user_routes(handlers), *_device_routes(handlers)]
+    routes = [*_user_routes(handlers), *_device_routes(handlers), *_registration_token_routes(handlers)]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
     return [
         *routes,
@@ -71,4 +87,19 @@ def _device_routes(handlers: Handlers) -> list[Route[Access]]:
         Route("POST", f"{_DEVICE}/revoke", devices.revoke, user, "Shut a device out for ever", DeviceAnswer, scope=write),
         Route("POST", f"{_DEVICE}/take-over", devices.take_over, user, "Become a device's owner", DeviceAnswer, scope=write),
         Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, user, "A new token for a device", DeviceTokenAnswer, scope=write),
+    ]  # fmt: skip
+
+
+def _registration_token_routes(handlers: Handlers) -> list[Route[Access]]:
+    tokens, user = handlers.registration_tokens, Access.USER
+    read, write = Scope.TOKENS_READ, Scope.TOKENS_WRITE
+    shown, shown_once = RegistrationTokenAnswer, RegistrationTokenWithSecret
+    return [
+        Route("POST", _TOKENS, tokens.create, user, "Make a registration token", shown_once, NewRegistrationToken, status=201, scope=write),
+        Route("GET", _TOKENS, handlers.registration_token_list.show, user, "The registration tokens of a tenant", RegistrationTokenList, query=RegistrationTokenQuery, scope=read),
+        Route("GET", _TOKEN, tokens.show, user, "One registration token", shown, scope=read),
+        Route("PATCH", _TOKEN, tokens.change, user, "Narrow a registration token", shown, ChangedRegistrationToken, scope=write),
+        Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write),
+        Route("POST", f"{_TOKEN}/revoke", tokens.revoke, user, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
+        Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write),
     ]  # fmt: skip

@@ -107,7 +107,7 @@ class RegistrationTokenRepository(Protocol):
         """Whether this was its first use, which revokes all that are older."""
         ...
 
-    async def revoke_unused_secrets(self, token_id: RegistrationTokenId, now: datetime) -> int: ...
+    async def revoke_secret(self, secret_id: str, now: datetime) -> None: ...
 
     async def forget_secrets(self, before: datetime) -> int:
         """Removes those revoked before then."""
@@ -182,6 +182,10 @@ class DeviceSet(Protocol):
     """Live devices that belong together."""
 
     async def count(self) -> int: ...
+
+    async def count_awake(self) -> int:
+        """How many `suspend` would suspend."""
+        ...
 
     async def suspend(self, reason: str) -> int:
         """Suspends those that are not; gives their number."""

@@ -30,6 +30,7 @@ class _Set:
     """The statements about the live devices of one kind of set."""
 
     count: Statement
+    count_awake: Statement
     suspend: Statement
     free_addresses: Statement
     revoke_tokens: Statement
@@ -38,8 +39,10 @@ class _Set:
 
 def _set_of(belongs: ColumnElement[bool]) -> _Set:
     of_set = and_(belongs, _IS_LIVE)
+    count = select(func.count().label("count")).select_from(devices).where(of_set)
     return _Set(
-        count=statement(select(func.count().label("count")).select_from(devices).where(of_set)),
+        count=statement(count),
+        count_awake=statement(count.where(_IS_AWAKE)),
         suspend=statement(
             update(devices)
             .where(of_set, _IS_AWAKE)
@@ -89,8 +92,10 @@ class SqlDeviceSet:
     values: Mapping[str, Any]
 
     async def count(self) -> int:
-        row = await row_of(self.connection, self.statements.count, self.values)
-        return int(row.count) if row is not None else 0
+        return await self._counted(self.statements.count)
+
+    async def count_awake(self) -> int:
+        return await self._counted(self.statements.count_awake)
 
     async def suspend(self, reason: str) -> int:
         return len(await self.connection.rows(self.statements.suspend, {**self.values, "reason": reason}))
@@ -100,6 +105,10 @@ class SqlDeviceSet:
         await self.connection.rows(self.statements.free_addresses, self.values)
         await self.connection.rows(self.statements.revoke_tokens, timed)
         return len(await self.connection.rows(self.statements.revoke, {**timed, "reason": reason}))
+
+    async def _counted(self, count: Statement) -> int:
+        row = await row_of(self.connection, count, self.values)
+        return int(row.count) if row is not None else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ _BY_SECRET = statement(
 _SECRETS_OF = statement(
     select(registration_token_secrets)
     .where(_SECRETS.registration_token_id == bindparam("token"), _SECRETS.revoked_at.is_(None))
-    .order_by(_SECRETS.id)
+    .order_by(_SECRETS.created_at, _SECRETS.id)
 )
 _USE_SECRET = statement(
     update(registration_token_secrets)
@@ -103,15 +103,10 @@ _REVOKE_OLDER = statement(
     .values(revoked_at=bindparam("now"))
     .returning(_SECRETS.id)
 )
-_REVOKE_UNUSED = statement(
+_REVOKE_SECRET = statement(
     update(registration_token_secrets)
-    .where(
-        _SECRETS.registration_token_id == bindparam("token"),
-        _SECRETS.first_used_at.is_(None),
-        _SECRETS.revoked_at.is_(None),
-    )
+    .where(_SECRETS.id == bindparam("secret"), _SECRETS.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
-    .returning(_SECRETS.id)
 )
 _FORGET_SECRETS = statement(
     delete(registration_token_secrets).where(_SECRETS.revoked_at < bindparam("before")).returning(_SECRETS.id)
@@ -206,8 +201,8 @@ class SqlRegistrationTokens:
             )
         return used is not None
 
-    async def revoke_unused_secrets(self, token_id: RegistrationTokenId, now: datetime) -> int:
-        return len(await self.connection.rows(_REVOKE_UNUSED, {"token": token_id, "now": now}))
+    async def revoke_secret(self, secret_id: str, now: datetime) -> None:
+        await self.connection.rows(_REVOKE_SECRET, {"secret": secret_id, "now": now})
 
     async def forget_secrets(self, before: datetime) -> int:
         return len(await self.connection.rows(_FORGET_SECRETS, {"before": before}))

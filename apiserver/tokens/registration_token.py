@@ -26,6 +26,14 @@ class TokenState(StrEnum):
     REVOKED = "revoked"
 
 
+class DeviceChoice(StrEnum):
+    """What becomes of the devices of a token that is revoked."""
+
+    KEEP = "keep"
+    SUSPEND = "suspend"
+    REVOKE = "revoke"
+
+
 @dataclass(frozen=True, slots=True)
 class Forced:
     """What every device of a token gets, whatever it asks for."""

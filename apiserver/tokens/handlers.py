@@ -1,0 +1,110 @@
+"""Registration tokens over HTTP."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+from aiohttp import web
+
+from apiserver.answers import json_answer
+from apiserver.audit.trail import Actor, actor_of
+from apiserver.auth.access import USER
+from apiserver.bodies import Body, parse_body, read_body, read_bytes
+from apiserver.etags import expected_version
+from apiserver.idempotency import repeatable_request
+from apiserver.storage.contracts import Storage, Transaction
+from apiserver.tenants.personal import tenant_or_personal
+from apiserver.texts import InvalidValueError
+from apiserver.tokens.answers import (
+    ChangedRegistrationToken,
+    NewRegistrationToken,
+    RevokeRegistrationToken,
+    registration_token_answer,
+    registration_token_with_secret,
+    revoked_registration_token,
+)
+from apiserver.tokens.checks import checked_change, checked_token
+from apiserver.tokens.lifecycle import RegistrationTokenLifecycle, WithSecret, allowed_token
+from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
+from common.clock import Clock
+from common.problems import ProblemCode, ProblemError
+
+_BodyT = TypeVar("_BodyT", bound=Body)
+_CheckedT = TypeVar("_CheckedT")
+
+
+@dataclass(frozen=True)
+class RegistrationTokenHandlers:
+    storage: Storage
+    lifecycle: RegistrationTokenLifecycle
+    clock: Clock
+
+    async def create(self, request: web.Request) -> web.Response:
+        actor, user_id = self._actor(request), request[USER].user.id
+        raw = await read_bytes(request)
+        body = parse_body(raw, NewRegistrationToken)
+        asked = _checked(checked_token, body, actor.at)
+        repeatable = repeatable_request(request, raw, f"{actor.kind}:{actor.id}")
+        tenant_id = await tenant_or_personal(self.storage, body.tenant_id, user_id)
+        made = await self.lifecycle.create(user_id, tenant_id, asked, actor, repeatable)
+        return _shown_once(made, actor, HTTPStatus.CREATED if made.is_new else HTTPStatus.OK)
+
+    async def show(self, request: web.Request) -> web.Response:
+        token_id, user_id = _token_id(request), request[USER].user.id
+
+        async def look(view: Transaction) -> RegistrationToken:
+            return await allowed_token(view, await view.registration_tokens.by_id(token_id), user_id)
+
+        return _shown(await self.storage.read(look), self.clock.now())
+
+    async def change(self, request: web.Request) -> web.Response:
+        actor, user_id = self._actor(request), request[USER].user.id
+        change = _checked(checked_change, await read_body(request, ChangedRegistrationToken), actor.at)
+        token = await self.lifecycle.change(
+            user_id, _token_id(request), change, actor, expected_version(request)
+        )
+        return _shown(token, actor.at)
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        actor = self._actor(request)
+        made = await self.lifecycle.rotate(request[USER].user.id, _token_id(request), actor)
+        return _shown_once(made, actor, HTTPStatus.OK)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        actor, user_id = self._actor(request), request[USER].user.id
+        body = await read_body(request, RevokeRegistrationToken)
+        if body.dry_run:
+            revocation = await self.lifecycle.what_revoking_does(user_id, _token_id(request), body.devices)
+        else:
+            revocation = await self.lifecycle.revoke(user_id, _token_id(request), body.devices, actor)
+        return json_answer(revoked_registration_token(revocation, actor.at))
+
+    async def take_over(self, request: web.Request) -> web.Response:
+        actor = self._actor(request)
+        token = await self.lifecycle.take_over(request[USER].user.id, _token_id(request), actor)
+        return _shown(token, actor.at)
+
+    def _actor(self, request: web.Request) -> Actor:
+        return actor_of(request, request[USER], self.clock.now())
+
+
+def _token_id(request: web.Request) -> RegistrationTokenId:
+    return RegistrationTokenId(request.match_info["registration_token_id"])
+
+
+def _checked(check: Callable[[_BodyT, datetime], _CheckedT], body: _BodyT, now: datetime) -> _CheckedT:
+    try:
+        return check(body, now)
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+
+
+def _shown(token: RegistrationToken, now: datetime) -> web.Response:
+    return json_answer(registration_token_answer(token, now), version=token.version)
+
+
+def _shown_once(made: WithSecret, actor: Actor, status: HTTPStatus) -> web.Response:
+    answer = registration_token_with_secret(made, actor.at)
+    return json_answer(answer, status=status, version=made.token.version)

@@ -1,0 +1,294 @@
+"""What people do with registration tokens: one transaction each, with its audit event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import assert_never
+
+from apiserver.audit.trail import Actor, Auditor, Deed, Facts
+from apiserver.auth.permissions import Deed as Permission
+from apiserver.auth.permissions import Reach, reach
+from apiserver.etags import check_version
+from apiserver.idempotency import RepeatableRequest, secret_already_used
+from apiserver.storage.contracts import OvertakenError, Storage, Transaction
+from apiserver.storage.records import StoredSecret
+from apiserver.tenants.membership import allowed_on, membership_for, no_such_thing
+from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.users import UserId
+from apiserver.tokens.changes import TokenChange, WouldWidenError, changed
+from apiserver.tokens.facts import facts_of
+from apiserver.tokens.new_token import AskedToken, minted_secret, new_token
+from apiserver.tokens.registration_token import (
+    DeviceChoice,
+    RegistrationToken,
+    RegistrationTokenId,
+    TokenState,
+)
+from apiserver.tokens.secret import Secret
+from common.problems import ProblemCode, ProblemError
+from common.randomness import Randomness
+
+_THING = "registration token"
+_REASON = "registration_token_revoked"
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WithSecret:
+    """The token and a new secret of it, to be shown once."""
+
+    token: RegistrationToken
+    secret: Secret
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What was done; after a dry run, what would be. `devices` is the number of those it is done to."""
+
+    token: RegistrationToken
+    choice: DeviceChoice
+    devices: int
+    is_dry_run: bool
+
+
+@dataclass(frozen=True)
+class RegistrationTokenLifecycle:
+    storage: Storage
+    auditor: Auditor
+    randomness: Randomness
+
+    async def create(
+        self,
+        user_id: UserId,
+        tenant_id: TenantId,
+        asked: AskedToken,
+        actor: Actor,
+        repeatable: RepeatableRequest | None,
+    ) -> WithSecret:
+        """Makes a token that the user owns. A repeat gets a new secret of it, while the first is unused."""
+
+        async def work(transaction: Transaction) -> WithSecret:
+            membership, _ = await membership_for(
+                transaction, tenant_id, user_id, Permission.MANAGE_REGISTRATION_TOKENS
+            )
+            former = repeatable and await repeatable.former_resource(transaction)
+            if former:
+                return await self._made_again(transaction, user_id, RegistrationTokenId(former), actor)
+            if reach(membership.role, Permission.APPROVE_DEVICES) is not Reach.ALL:
+                _check_vouches_for_nothing(asked)
+            token = new_token(asked, tenant_id, user_id, actor.at, self.randomness)
+            secret, stored = minted_secret(actor.at, self.randomness)
+            await transaction.registration_tokens.add(token)
+            await transaction.registration_tokens.add_secret(token.id, stored)
+            if repeatable is not None:
+                await repeatable.remember(transaction, token.id, actor.at)
+            after = {**facts_of(token), "secret_id": stored.id}
+            await self._record(transaction, actor, token, "created", after=after)
+            return WithSecret(token, secret, is_new=True)
+
+        return await self.storage.write(work)
+
+    async def change(
+        self,
+        user_id: UserId,
+        token_id: RegistrationTokenId,
+        change: TokenChange,
+        actor: Actor,
+        version: int | None,
+    ) -> RegistrationToken:
+        """Raises `ProblemError` for what would let the token do more, and where it is another version."""
+
+        async def work(transaction: Transaction) -> RegistrationToken:
+            token = await self._locked(transaction, user_id, token_id)
+            check_version(version, token.version)
+            if token.revoked_at is not None:
+                raise _wrong_state("A registration token that was revoked cannot be changed.")
+            after = _narrowed(token, change)
+            if replace(after, version=token.version) == token:
+                return token
+            return await self._write(transaction, token, after, actor, "changed")
+
+        return await self.storage.write(work)
+
+    async def rotate(self, user_id: UserId, token_id: RegistrationTokenId, actor: Actor) -> WithSecret:
+        """A new secret. The oldest one holds until the new one is used; what a former rotation gave, ends."""
+
+        async def work(transaction: Transaction) -> WithSecret:
+            token = await self._locked(transaction, user_id, token_id)
+            _check_is_of_use(token, actor.at)
+            former = await transaction.registration_tokens.secrets_of(token.id)
+            return await self._rotated(transaction, token, former, former[1:], actor)
+
+        return await self.storage.write(work)
+
+    async def take_over(
+        self, user_id: UserId, token_id: RegistrationTokenId, actor: Actor
+    ) -> RegistrationToken:
+        """An administrator becomes the owner; a token that its owner's leaving suspended lives on."""
+
+        async def work(transaction: Transaction) -> RegistrationToken:
+            token = await self._locked(transaction, user_id, token_id, Permission.APPROVE_DEVICES)
+            _check_is_of_use(token, actor.at)
+            after = replace(token, owner_id=user_id, suspended_at=None, version=token.version + 1)
+            return await self._write(transaction, token, after, actor, "taken_over")
+
+        return await self.storage.write(work)
+
+    async def revoke(
+        self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice, actor: Actor
+    ) -> Revocation:
+        """Ends the token, and does to its devices what was chosen. A later choice may be another one."""
+
+        async def work(transaction: Transaction) -> Revocation:
+            token = await self._locked(transaction, user_id, token_id)
+            after = token
+            if token.revoked_at is None:
+                after = replace(token, revoked_at=actor.at, version=token.version + 1)
+            count = await _apply(transaction, token.id, choice, actor.at)
+            told = {"devices": {"choice": choice, "count": count}}
+            if after is not token:
+                await self._write(transaction, token, after, actor, "revoked", told)
+            elif count and choice is not DeviceChoice.KEEP:
+                await self._record(transaction, actor, token, "revoked", after=told)
+            return Revocation(after, choice, count, is_dry_run=False)
+
+        return await self.storage.write(work)
+
+    async def what_revoking_does(
+        self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice
+    ) -> Revocation:
+        """What `revoke` would do now, to whoever may do it."""
+
+        async def look(view: Transaction) -> Revocation:
+            found = await view.registration_tokens.by_id(token_id)
+            token = await allowed_token(view, found, user_id)
+            devices = view.device_sets.of_registration_token(token.id)
+            is_suspending = choice is DeviceChoice.SUSPEND
+            count = await (devices.count_awake() if is_suspending else devices.count())
+            return Revocation(token, choice, count, is_dry_run=True)
+
+        return await self.storage.read(look)
+
+    async def _made_again(
+        self, transaction: Transaction, user_id: UserId, token_id: RegistrationTokenId, actor: Actor
+    ) -> WithSecret:
+        token = await self._locked(transaction, user_id, token_id)
+        _check_is_of_use(token, actor.at)
+        former = await transaction.registration_tokens.secrets_of(token.id)
+        if any(secret.first_used_at is not None for secret in former):
+            raise secret_already_used()
+        return await self._rotated(transaction, token, former, former, actor)
+
+    async def _rotated(
+        self,
+        transaction: Transaction,
+        token: RegistrationToken,
+        former: Sequence[StoredSecret],
+        replaced: Sequence[StoredSecret],
+        actor: Actor,
+    ) -> WithSecret:
+        for one in replaced:
+            await transaction.registration_tokens.revoke_secret(one.id, actor.at)
+        # What is used first ends all that are older. A clock that stepped back must not make the new one
+        # older than what it replaces.
+        made_at = max([actor.at, *(one.created_at + _MOMENT for one in former)])
+        secret, stored = minted_secret(made_at, self.randomness)
+        await transaction.registration_tokens.add_secret(token.id, stored)
+        await self._record(transaction, actor, token, "rotated", after={"secret_id": stored.id})
+        return WithSecret(token, secret, is_new=False)
+
+    async def _locked(
+        self,
+        transaction: Transaction,
+        user_id: UserId,
+        token_id: RegistrationTokenId,
+        permission: Permission = Permission.MANAGE_REGISTRATION_TOKENS,
+    ) -> RegistrationToken:
+        found = await transaction.registration_tokens.locked(token_id)
+        return await allowed_token(transaction, found, user_id, permission)
+
+    async def _write(
+        self,
+        transaction: Transaction,
+        token: RegistrationToken,
+        after: RegistrationToken,
+        actor: Actor,
+        verb: str,
+        told: Facts = MappingProxyType({}),
+    ) -> RegistrationToken:
+        if not await transaction.registration_tokens.update(after, former_version=token.version):
+            raise OvertakenError
+        facts = {**facts_of(after), **told}
+        await self._record(transaction, actor, token, verb, before=facts_of(token), after=facts)
+        return after
+
+    async def _record(
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        token: RegistrationToken,
+        verb: str,
+        *,
+        before: Facts | None = None,
+        after: Facts,
+    ) -> None:
+        action = f"registration_token.{verb}"
+        deed = Deed(token.tenant_id, action, "registration_token", token.id, before, after)
+        await self.auditor.record(transaction, actor, deed)
+
+
+async def allowed_token(
+    transaction: Transaction,
+    token: RegistrationToken | None,
+    user_id: UserId,
+    permission: Permission = Permission.MANAGE_REGISTRATION_TOKENS,
+) -> RegistrationToken:
+    """The token, if it is there and the user may do this to it; raises `ProblemError`."""
+    if token is None:
+        raise no_such_thing(_THING)
+    await allowed_on(transaction, token.tenant_id, token.owner_id, user_id, permission, thing=_THING)
+    return token
+
+
+def _check_vouches_for_nothing(asked: AskedToken) -> None:
+    """What only administrators give a device, a member must not give by way of a token."""
+    if asked.pre_approved or asked.taints:
+        raise ProblemError(
+            ProblemCode.FORBIDDEN,
+            "Only who may approve devices may pre-approve them, or force taints on them.",
+        )
+
+
+async def _apply(
+    transaction: Transaction, token_id: RegistrationTokenId, choice: DeviceChoice, now: datetime
+) -> int:
+    devices = transaction.device_sets.of_registration_token(token_id)
+    match choice:
+        case DeviceChoice.KEEP:
+            return await devices.count()
+        case DeviceChoice.SUSPEND:
+            return await devices.suspend(_REASON)
+        case DeviceChoice.REVOKE:
+            return await devices.revoke(_REASON, now)
+        case _:
+            assert_never(choice)
+
+
+def _narrowed(token: RegistrationToken, change: TokenChange) -> RegistrationToken:
+    try:
+        return changed(token, change)
+    except WouldWidenError as error:
+        raise ProblemError(ProblemCode.WOULD_WIDEN, error.detail) from None
+
+
+def _check_is_of_use(token: RegistrationToken, now: datetime) -> None:
+    """Raises `ProblemError` for a token that no secret and no owner brings back."""
+    state = token.state(now)
+    if state in {TokenState.REVOKED, TokenState.EXPIRED}:
+        raise _wrong_state(f"A registration token that is {state.value} stays so. Make a new one.")
+
+
+def _wrong_state(detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.WRONG_STATE, detail)
