@@ -20,8 +20,8 @@ class Reply:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """Status and code."""
-        return self.status, str(self.body["code"])
+        """Status and code; a code of None is no refusal."""
+        return self.status, str((self.body or {}).get("code"))
 
 
 @dataclass(frozen=True)
