@@ -53,9 +53,11 @@ def openapi_document(routes: Iterable[Route[Access]]) -> dict[str, Any]:
     types = list(dict.fromkeys(type_ for route in routes for type_ in _types_of(route)))
     references, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_SCHEMA_REFERENCE)
     schema_of = dict(zip(types, references[1:], strict=True))
+    shown_paths = {route.path for route in routes if route.method == "GET"}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        operation = _operation(route, schema_of, is_shown=route.path in shown_paths)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Doorward API", "version": "1", "license": {"name": "Apache-2.0"}},
@@ -73,13 +75,17 @@ def _types_of(route: Route[Access]) -> list[type]:
     return [type_ for type_ in (route.answer, route.body) if type_ is not None]
 
 
-def _operation(route: Route[Access], schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
+def _operation(
+    route: Route[Access], schema_of: dict[type, dict[str, Any]], *, is_shown: bool
+) -> dict[str, Any]:
+    """`is_shown`: what the path names can be read, and has an entity tag then."""
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
         "security": [{scheme: []} for scheme in _SCHEMES[route.access]],
     }
-    if parameters := [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]:
+    headers = _header_parameters(route, is_shown=is_shown)
+    if parameters := [*_path_parameters(route), *_query_parameters(route), *headers]:
         operation["parameters"] = parameters
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
@@ -139,8 +145,8 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     return schema
 
 
-def _header_parameters(route: Route[Access]) -> list[dict[str, Any]]:
-    if route.method == "PATCH":
+def _header_parameters(route: Route[Access], *, is_shown: bool) -> list[dict[str, Any]]:
+    if route.method == "PATCH" and is_shown:
         return [_header("If-Match", "The entity tag of what is changed: 412 when it is another by now.")]
     if route.method == "POST" and route.status == HTTPStatus.CREATED:
         return [_header("Idempotency-Key", "A repeat with the same key makes nothing new.")]
