@@ -51,6 +51,9 @@ class DeviceDeed(StrEnum):
     REJOIN = "rejoin"
 
 
+OWNER_LEFT = "owner_left"
+"""Why a device is suspended whose owner is no member of the tenant any more."""
+
 LIVE_STATES = frozenset(
     {DeviceState.PENDING, DeviceState.ACTIVE, DeviceState.SUSPENDED, DeviceState.QUARANTINED}
 )
@@ -143,6 +146,14 @@ def suspend(device: Device, reason: str | None = None) -> Device:
 def resume(device: Device) -> Device:
     _check(device, DeviceDeed.RESUME)
     return _moved(device, _state_before(device))
+
+
+def take_over(device: Device, owner_id: UserId) -> Device:
+    """It has another owner, and acts again where it was suspended only for want of one."""
+    taken = replace(device, owner_id=owner_id)
+    if device.state is DeviceState.SUSPENDED and device.state_reason == OWNER_LEFT:
+        return resume(taken)
+    return replace(taken, version=device.version + 1)
 
 
 def revoke(device: Device, now: datetime, reason: str | None = None) -> Device:

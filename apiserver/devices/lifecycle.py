@@ -17,6 +17,7 @@ from apiserver.devices.device import (
     resume,
     revoke,
     suspend,
+    take_over,
 )
 from apiserver.devices.facts import facts_of
 from apiserver.devices.names import name_key
@@ -69,12 +70,12 @@ class DeviceLifecycle:
         )
 
     async def take_over(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
-        """An administrator becomes the owner, of the device of a member who left, say."""
+        """An administrator becomes the owner; a device that was suspended since its owner left acts again."""
         return await self._by_user(
             user_id,
             device_id,
             Permission.APPROVE_DEVICES,
-            lambda device: replace(device, owner_id=user_id, version=device.version + 1),
+            partial(take_over, owner_id=user_id),
             actor,
             "taken_over",
         )
