@@ -30,7 +30,11 @@ from apiserver.storage.sql import open_storage
 from apiserver.storage.sqlite import unusable_file
 from apiserver.storage.watch import StorageWatch
 from apiserver.tenants.first_login import UserDirectory
-from apiserver.tenants.handlers import UserHandlers
+from apiserver.tenants.handlers import InvitationHandlers, MemberHandlers, TenantHandlers, UserHandlers
+from apiserver.tenants.invitations import Invitations
+from apiserver.tenants.lifecycle import TenantLifecycle
+from apiserver.tenants.listing import TenantListing
+from apiserver.tenants.members import Members
 from apiserver.tokens.handlers import RegistrationTokenHandlers
 from apiserver.tokens.lifecycle import RegistrationTokenLifecycle
 from apiserver.tokens.listing import RegistrationTokenListing
@@ -148,17 +152,21 @@ def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
         audience=settings.audience,
         bearer=settings.bearer,
         clock=parts.clock,
-        users=UserDirectory(parts.storage, parts.clock, parts.randomness),
+        users=UserDirectory(parts.storage, parts.clock, parts.randomness, _auditor(parts)),
         secrets=SecretAuthenticator(parts.storage, parts.clock, parts.last_seen),
     )
 
 
 def _handlers(parts: Parts) -> Handlers:
     storage, randomness, clock = parts.storage, parts.randomness, parts.clock
-    auditor = Auditor(audit_key(parts.server_keys[0]), randomness)
+    auditor = _auditor(parts)
     lists = cursors(parts.server_keys[0])
     return Handlers(
         users=UserHandlers(storage),
+        tenants=TenantHandlers(storage, TenantLifecycle(storage, auditor, randomness), clock),
+        members=MemberHandlers(Members(storage, auditor), clock),
+        invitations=InvitationHandlers(Invitations(storage, auditor, randomness), clock),
+        tenant_lists=TenantListing(storage, lists, clock),
         devices=DeviceHandlers(
             storage,
             Registrar(storage, auditor, randomness),
@@ -171,6 +179,10 @@ def _handlers(parts: Parts) -> Handlers:
         ),
         registration_token_list=RegistrationTokenListing(storage, lists, clock),
     )
+
+
+def _auditor(parts: Parts) -> Auditor:
+    return Auditor(audit_key(parts.server_keys[0]), parts.randomness)
 
 
 def build_private_app(parts: Parts) -> web.Application:

@@ -19,8 +19,25 @@ from apiserver.devices.answers import (
 from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.listing import DeviceListing
 from apiserver.openapi import OpenApi, openapi_document
-from apiserver.tenants.answers import Me
-from apiserver.tenants.handlers import UserHandlers
+from apiserver.tenants.answers import (
+    BroughtInvitation,
+    ChangedMember,
+    ChangedTenant,
+    CreatedInvitation,
+    InvitationList,
+    InvitationQuery,
+    Me,
+    MemberAnswer,
+    MemberList,
+    MemberQuery,
+    NewInvitation,
+    NewTenant,
+    TenantAnswer,
+    TenantList,
+    TenantQuery,
+)
+from apiserver.tenants.handlers import InvitationHandlers, MemberHandlers, TenantHandlers, UserHandlers
+from apiserver.tenants.listing import TenantListing
 from apiserver.tokens.answers import (
     ChangedRegistrationToken,
     NewRegistrationToken,
@@ -35,6 +52,10 @@ from apiserver.tokens.handlers import RegistrationTokenHandlers
 from apiserver.tokens.listing import RegistrationTokenListing
 from common.routing import Route
 
+_TENANTS = "/api/v1/tenants"
+_TENANT = f"{_TENANTS}/{{tenant_id}}"
+_MEMBERS = f"{_TENANT}/members"
+_INVITATIONS = f"{_TENANT}/invitations"
 _DEVICES = "/api/v1/devices"
 _DEVICE = f"{_DEVICES}/{{device_id}}"
 _MY_DEVICE = f"{_DEVICES}/me"
@@ -47,6 +68,10 @@ class Handlers:
     """All that answers a request."""
 
     users: UserHandlers
+    tenants: TenantHandlers
+    members: MemberHandlers
+    invitations: InvitationHandlers
+    tenant_lists: TenantListing
     devices: DeviceHandlers
     device_list: DeviceListing
     registration_tokens: RegistrationTokenHandlers
@@ -54,7 +79,12 @@ class Handlers:
 
 
 def api_routes(handlers: Handlers) -> list[Route[Access]]:
-    routes = [*_user_routes(handlers), *_device_routes(handlers), *_registration_token_routes(handlers)]
+    routes = [
+        *_user_routes(handlers),
+        *_tenant_routes(handlers),
+        *_device_routes(handlers),
+        *_registration_token_routes(handlers),
+    ]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
     return [
         *routes,
@@ -67,6 +97,26 @@ def _user_routes(handlers: Handlers) -> list[Route[Access]]:
     return [
         Route("GET", "/api/v1/users/me", users.show_me, Access.USER, "The signed-in user", Me),
     ]
+
+
+def _tenant_routes(handlers: Handlers) -> list[Route[Access]]:
+    tenants, members, invitations = handlers.tenants, handlers.members, handlers.invitations
+    lists, user, admin = handlers.tenant_lists, Access.USER, Scope.TENANTS_ADMIN
+    return [
+        Route("GET", _TENANTS, lists.show_mine, user, "The tenants that the caller is in", TenantList, query=TenantQuery),
+        Route("POST", _TENANTS, tenants.create, user, "Make a tenant", TenantAnswer, NewTenant, status=201, scope=admin),
+        Route("GET", _TENANT, tenants.show, user, "One tenant", TenantAnswer),
+        Route("PATCH", _TENANT, tenants.change, user, "Change a tenant", TenantAnswer, ChangedTenant, scope=admin),
+        Route("DELETE", _TENANT, tenants.delete, user, "Delete a tenant without devices", status=204, scope=admin),
+        Route("POST", f"{_TENANT}/join", members.join, user, "Join a community tenant", TenantAnswer, scope=admin),
+        Route("GET", _MEMBERS, lists.show_members, user, "The members of a tenant", MemberList, query=MemberQuery, scope=admin),
+        Route("PATCH", f"{_MEMBERS}/{{user_id}}", members.change, user, "Give a member another role", MemberAnswer, ChangedMember, scope=admin),
+        Route("DELETE", f"{_MEMBERS}/{{user_id}}", members.remove, user, "Leave a tenant, or remove a member", status=204, scope=admin),
+        Route("GET", _INVITATIONS, lists.show_invitations, user, "The invitations of a tenant", InvitationList, query=InvitationQuery, scope=admin),
+        Route("POST", _INVITATIONS, invitations.create, user, "Invite somebody", CreatedInvitation, NewInvitation, status=201, scope=admin),
+        Route("DELETE", f"{_INVITATIONS}/{{invitation_id}}", invitations.revoke, user, "Revoke an invitation", status=204, scope=admin),
+        Route("POST", "/api/v1/invitations/accept", invitations.accept, user, "Become a member by an invitation", TenantAnswer, BroughtInvitation, scope=admin),
+    ]  # fmt: skip
 
 
 def _device_routes(handlers: Handlers) -> list[Route[Access]]:

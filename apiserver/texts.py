@@ -14,15 +14,24 @@ class InvalidValueError(Exception):
 
 def checked_label(text: str) -> str:
     """The label without spaces around it: 1 to 100 characters. Raises `InvalidValueError`."""
-    label = _one_line(text, "label", LABEL_LENGTH)
-    if not label:
-        raise InvalidValueError("The label is empty.")
-    return label
+    return _filled_line(text, "label", LABEL_LENGTH)
+
+
+def checked_tenant_name(text: str) -> str:
+    """The name without spaces around it: 1 to 100 characters. Raises `InvalidValueError`."""
+    return _filled_line(text, "name", LABEL_LENGTH)
 
 
 def checked_description(text: str) -> str:
     """The description without spaces around it: at most 500 characters. Raises `InvalidValueError`."""
     return _one_line(text, "description", DESCRIPTION_LENGTH)
+
+
+def _filled_line(text: str, what: str, length: int) -> str:
+    line = _one_line(text, what, length)
+    if not line:
+        raise InvalidValueError(f"The {what} is empty.")
+    return line
 
 
 def _one_line(text: str, what: str, length: int) -> str:

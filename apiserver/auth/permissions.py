@@ -57,3 +57,9 @@ def may(role: Role, deed: Deed, *, is_own: bool) -> bool:
     """Whether the role allows the deed on one thing; `is_own`: the caller owns it, or it is being made."""
     found = reach(role, deed)
     return found is Reach.ALL or (found is Reach.OWN and is_own)
+
+
+def may_grant(giver: Role, role: Role) -> bool:
+    """Whether a member with the first role may give somebody the second one, or take it away."""
+    deed = Deed.HAND_OVER_TENANT if role is Role.OWNER else Deed.MANAGE_MEMBERS
+    return reach(giver, deed) is Reach.ALL

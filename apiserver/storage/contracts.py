@@ -16,10 +16,14 @@ from apiserver.storage.records import (
     AuditPage,
     DevicePage,
     FormerRequest,
+    InvitationPage,
+    MemberPage,
+    MembershipPage,
     RegistrationTokenPage,
     StoredSecret,
 )
-from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId
+from apiserver.tenants.invitation import Invitation, InvitationId
+from apiserver.tenants.tenants import Member, Membership, Role, Tenant, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
 from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
 
@@ -52,21 +56,73 @@ class TenantRepository(Protocol):
         """A second personal tenant of one user is a `ConstraintError`, and the transaction is lost."""
         ...
 
-    async def add_member(
-        self, tenant_id: TenantId, user_id: UserId, role: Role, *, joined_at: datetime
-    ) -> None: ...
-
     async def by_id(self, tenant_id: TenantId) -> Tenant | None:
         """None for one that was deleted."""
         ...
 
-    async def membership(self, tenant_id: TenantId, user_id: UserId) -> Membership | None:
-        """None where the user is no member, and for a tenant that was deleted."""
+    async def locked(self, tenant_id: TenantId) -> Tenant | None:
+        """As `by_id`. Whoever changes a tenant, its members or its invitations locks it first."""
         ...
+
+    async def update(self, tenant: Tenant) -> None:
+        """Writes what people change of a locked tenant."""
+        ...
+
+    async def delete(self, tenant_id: TenantId, now: datetime) -> None:
+        """Nobody finds a tenant that was deleted; its rows stay."""
+        ...
+
+    async def add_member(
+        self, tenant_id: TenantId, user_id: UserId, role: Role, *, joined_at: datetime
+    ) -> bool:
+        """False, and nothing written, when the user is a member."""
+        ...
+
+    async def set_role(self, tenant_id: TenantId, user_id: UserId, role: Role) -> None: ...
+
+    async def remove_member(self, tenant_id: TenantId, user_id: UserId) -> None: ...
+
+    async def member(self, tenant_id: TenantId, user_id: UserId) -> Member | None: ...
+
+    async def members(self, page: MemberPage) -> Sequence[Member]: ...
+
+    async def count_owners(self, tenant_id: TenantId) -> int: ...
+
+    async def membership(self, tenant_id: TenantId, user_id: UserId) -> Membership | None:
+        """None where the user is no member, and for a tenant that was deleted.
+
+        In a unit that writes it stays as it is until the end: whoever removes the member waits for what
+        was done as one, and then finds it.
+        """
+        ...
+
+    async def memberships(self, page: MembershipPage) -> Sequence[Membership]: ...
 
     async def memberships_of(self, user_id: UserId) -> Sequence[Membership]:
         """All tenants of the user: the personal one first, then in the order they were joined."""
         ...
+
+
+class InvitationRepository(Protocol):
+    async def add(self, invitation: Invitation) -> None: ...
+
+    async def by_id(self, invitation_id: InvitationId) -> Invitation | None: ...
+
+    async def page(self, page: InvitationPage) -> Sequence[Invitation]: ...
+
+    async def accept(self, invitation_id: InvitationId, user_id: UserId, now: datetime) -> bool:
+        """Whether it was open and is now accepted. Of many who do it at once, one is told True."""
+        ...
+
+    async def revoke(self, invitation_id: InvitationId, now: datetime) -> bool:
+        """Whether it was neither accepted nor revoked, and is revoked now."""
+        ...
+
+    async def revoke_made_by(self, tenant_id: TenantId, user_id: UserId, role: Role, now: datetime) -> int:
+        """Revokes the open ones to this role that the user made; gives their number."""
+        ...
+
+    async def replace_secret(self, invitation_id: InvitationId, secret_hash: bytes) -> None: ...
 
 
 class RegistrationTokenRepository(Protocol):
@@ -92,6 +148,10 @@ class RegistrationTokenRepository(Protocol):
         ...
 
     async def suspend_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int: ...
+
+    async def revoke_of_tenant(self, tenant_id: TenantId, now: datetime) -> int:
+        """Revokes all that are not; gives their number."""
+        ...
 
     async def page(self, page: RegistrationTokenPage) -> Sequence[RegistrationToken]: ...
 
@@ -256,6 +316,9 @@ class Transaction(Protocol):
 
     @property
     def tenants(self) -> TenantRepository: ...
+
+    @property
+    def invitations(self) -> InvitationRepository: ...
 
     @property
     def registration_tokens(self) -> RegistrationTokenRepository: ...

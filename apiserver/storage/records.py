@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from apiserver.devices.device import DeviceState
-from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import UserId
 from apiserver.tokens.registration_token import RegistrationTokenId
 
@@ -26,6 +26,36 @@ class FormerRequest:
 
     request_hash: bytes
     resource_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipPage:
+    """Which tenants of a user are asked for; `after` is the id of the last one seen."""
+
+    user_id: UserId
+    limit: int
+    is_newest_first: bool
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPage:
+    """Which members are asked for, in the order of their user ids; `after` is the last one seen."""
+
+    tenant_id: TenantId
+    limit: int
+    role: Role | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationPage:
+    """Which invitations are asked for; `after` is the id of the last one seen."""
+
+    tenant_id: TenantId
+    limit: int
+    is_newest_first: bool
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

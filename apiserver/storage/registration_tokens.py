@@ -65,6 +65,12 @@ _SUSPEND_OF_OWNER = statement(
     .values(suspended_at=bindparam("now"), version=_TOKENS.version + 1)
     .returning(_TOKENS.id)
 )
+_REVOKE_OF_TENANT = statement(
+    update(registration_tokens)
+    .where(_TOKENS.tenant_id == bindparam("tenant"), _TOKENS.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"), version=_TOKENS.version + 1)
+    .returning(_TOKENS.id)
+)
 _ADD_SECRET = insert_into(registration_token_secrets)
 _BY_SECRET = statement(
     select(
@@ -150,6 +156,9 @@ class SqlRegistrationTokens:
             _SUSPEND_OF_OWNER, {"tenant": tenant_id, "owner": owner_id, "now": now}
         )
         return len(rows)
+
+    async def revoke_of_tenant(self, tenant_id: TenantId, now: datetime) -> int:
+        return len(await self.connection.rows(_REVOKE_OF_TENANT, {"tenant": tenant_id, "now": now}))
 
     async def page(self, page: RegistrationTokenPage) -> Sequence[RegistrationToken]:
         given: dict[str, Any] = {"owner": page.owner_id, "after": page.after}

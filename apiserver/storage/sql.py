@@ -17,6 +17,7 @@ from apiserver.storage.device_sets import SqlDeviceSets
 from apiserver.storage.devices import SqlDevices
 from apiserver.storage.engine import Connection, Engine, EngineWork
 from apiserver.storage.idempotency import SqlIdempotencyKeys
+from apiserver.storage.invitations import SqlInvitations
 from apiserver.storage.location import DatabaseLocation, SqliteFile
 from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
 from apiserver.storage.postgresql import open_postgresql
@@ -40,6 +41,7 @@ class SqlTransaction:
     """`contracts.Transaction`."""
 
     connection: Connection
+    is_view: bool
 
     @property
     def users(self) -> SqlUsers:
@@ -47,7 +49,11 @@ class SqlTransaction:
 
     @property
     def tenants(self) -> SqlTenants:
-        return SqlTenants(self.connection)
+        return SqlTenants(self.connection, is_view=self.is_view)
+
+    @property
+    def invitations(self) -> SqlInvitations:
+        return SqlInvitations(self.connection)
 
     @property
     def registration_tokens(self) -> SqlRegistrationTokens:
@@ -83,13 +89,13 @@ class SqlStorage:
     async def write(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
         for _ in range(_TRIES):
             try:
-                return await self.engine.write(_over_connections(work))
+                return await self.engine.write(_over_connections(work, is_view=False))
             except OvertakenError:
                 log.info("transaction_overtaken")
         raise StorageUnavailableError("overtaken")
 
     async def read(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
-        return await self.engine.read(_over_connections(work))
+        return await self.engine.read(_over_connections(work, is_view=True))
 
     async def ping(self) -> None:
         async def look(connection: Connection) -> None:
@@ -98,8 +104,10 @@ class SqlStorage:
         await self.engine.read(look)
 
 
-def _over_connections(work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> EngineWork[T]:
-    return lambda connection: work(SqlTransaction(connection))
+def _over_connections(
+    work: Callable[[Transaction], Coroutine[Any, Any, T]], *, is_view: bool
+) -> EngineWork[T]:
+    return lambda connection: work(SqlTransaction(connection, is_view))
 
 
 async def open_storage(

@@ -1,13 +1,20 @@
-"""The bodies that this package answers. The OpenAPI document is made of these types: a name is a promise."""
+"""The bodies that this package reads and answers. The OpenAPI document is made of these types."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from apiserver.tenants.tenants import Membership, Role, TenantKind
+from apiserver.bodies import Body, Query
+from apiserver.tenants.invitation import Invitation, InvitationState
+from apiserver.tenants.invitations import Invited
+from apiserver.tenants.tenants import DeviceApproval, Member, Membership, Role, TenantKind
 from apiserver.tenants.users import User
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_NewestFirstOrLast = Literal["created_at", "-created_at"]
 
 
 class MyTenant(msgspec.Struct, frozen=True):
@@ -27,9 +34,126 @@ class Me(msgspec.Struct, frozen=True):
     subject: str
     name: str | None
     email: str | None
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    created_at: _Time
     personal_tenant_id: str
     tenants: list[MyTenant]
+
+
+class NewTenant(Body, frozen=True):
+    """With `device_approval` `required`, devices wait until an administrator approves them."""
+
+    name: str
+    kind: TenantKind = TenantKind.PRIVATE
+    device_approval: DeviceApproval = DeviceApproval.AUTOMATIC
+
+
+class ChangedTenant(Body, frozen=True):
+    """What stays away stays as it is."""
+
+    name: str | UnsetType = UNSET
+    kind: TenantKind | UnsetType = UNSET
+    device_approval: DeviceApproval | UnsetType = UNSET
+
+
+class TenantAnswer(msgspec.Struct, frozen=True):
+    """A tenant, and the caller's `role` in it. A personal one is of its user alone."""
+
+    id: str
+    name: str
+    kind: TenantKind
+    is_personal: bool
+    device_approval: DeviceApproval
+    role: Role
+    created_at: _Time
+
+
+class TenantQuery(Query, frozen=True):
+    sort: _NewestFirstOrLast = "created_at"
+    limit: int = 50
+    cursor: str | None = None
+
+
+class TenantList(msgspec.Struct, frozen=True):
+    """`next_cursor` is null on the last page."""
+
+    items: list[TenantAnswer]
+    next_cursor: str | None
+
+
+class ChangedMember(Body, frozen=True):
+    role: Role
+
+
+class MemberAnswer(msgspec.Struct, frozen=True):
+    """A member of a tenant. `name` and `email` are what the provider told of the user."""
+
+    user_id: str
+    name: str | None
+    email: str | None
+    role: Role
+    joined_at: _Time
+
+
+class MemberQuery(Query, frozen=True):
+    role: Role | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class MemberList(msgspec.Struct, frozen=True):
+    """In the order of the user ids. `next_cursor` is null on the last page."""
+
+    items: list[MemberAnswer]
+    next_cursor: str | None
+
+
+class NewInvitation(Body, frozen=True):
+    """Without `expires_at` it holds for 7 days; 30 are the most."""
+
+    role: Role
+    expires_at: _Time | None = None
+
+
+class InvitationAnswer(msgspec.Struct, frozen=True):
+    id: str
+    tenant_id: str
+    role: Role
+    state: InvitationState
+    created_by: str
+    created_at: _Time
+    expires_at: _Time
+    accepted_by: str | None
+    accepted_at: _Time | None
+    revoked_at: _Time | None
+
+
+class CreatedInvitation(msgspec.Struct, frozen=True):
+    """The invitation, with its `token`: shown once, for the one who is invited."""
+
+    id: str
+    tenant_id: str
+    role: Role
+    created_by: str
+    created_at: _Time
+    expires_at: _Time
+    token: str
+
+
+class InvitationQuery(Query, frozen=True):
+    sort: _NewestFirstOrLast = "-created_at"
+    limit: int = 50
+    cursor: str | None = None
+
+
+class InvitationList(msgspec.Struct, frozen=True):
+    """`next_cursor` is null on the last page."""
+
+    items: list[InvitationAnswer]
+    next_cursor: str | None
+
+
+class BroughtInvitation(Body, frozen=True):
+    token: str
 
 
 def me(user: User, memberships: Sequence[Membership]) -> Me:
@@ -51,4 +175,55 @@ def me(user: User, memberships: Sequence[Membership]) -> Me:
             )
             for membership in memberships
         ],
+    )
+
+
+def tenant_answer(membership: Membership) -> TenantAnswer:
+    tenant = membership.tenant
+    return TenantAnswer(
+        id=tenant.id,
+        name=tenant.name,
+        kind=tenant.kind,
+        is_personal=tenant.personal_of is not None,
+        device_approval=tenant.device_approval,
+        role=membership.role,
+        created_at=tenant.created_at,
+    )
+
+
+def member_answer(member: Member) -> MemberAnswer:
+    return MemberAnswer(
+        user_id=member.user_id,
+        name=member.profile.name,
+        email=member.profile.email,
+        role=member.role,
+        joined_at=member.joined_at,
+    )
+
+
+def invitation_answer(invitation: Invitation, now: datetime) -> InvitationAnswer:
+    return InvitationAnswer(
+        id=invitation.id,
+        tenant_id=invitation.tenant_id,
+        role=invitation.role,
+        state=invitation.state(now),
+        created_by=invitation.created_by,
+        created_at=invitation.created_at,
+        expires_at=invitation.expires_at,
+        accepted_by=invitation.accepted_by,
+        accepted_at=invitation.accepted_at,
+        revoked_at=invitation.revoked_at,
+    )
+
+
+def created_invitation(invited: Invited) -> CreatedInvitation:
+    invitation = invited.invitation
+    return CreatedInvitation(
+        id=invitation.id,
+        tenant_id=invitation.tenant_id,
+        role=invitation.role,
+        created_by=invitation.created_by,
+        created_at=invitation.created_at,
+        expires_at=invitation.expires_at,
+        token=invited.secret.reveal(),
     )

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from apiserver.audit.trail import Actor, Auditor, Deed
 from apiserver.ids import new_id
 from apiserver.storage.contracts import Storage, Transaction
+from apiserver.tenants.facts import facts_of_tenant
 from apiserver.tenants.tenants import Role, Tenant, TenantId, TenantKind
 from apiserver.tenants.users import Identity, Profile, User, UserId
 from common.clock import Clock
@@ -15,6 +17,7 @@ class UserDirectory:
     storage: Storage
     clock: Clock
     randomness: Randomness
+    auditor: Auditor
 
     async def user_of(self, identity: Identity, told: Profile) -> User:
         """The user with this identity, made now if this is the first login.
@@ -47,6 +50,10 @@ class UserDirectory:
                 return await transaction.users.by_identity(identity)
             await transaction.tenants.add(tenant)
             await transaction.tenants.add_member(tenant.id, user.id, Role.OWNER, joined_at=user.created_at)
+            # The first event of the tenant's chain. It does not say from where: the request's line in the
+            # log does, and logins have no other use for the request.
+            deed = Deed(tenant.id, "tenant.created", "tenant", tenant.id, after=facts_of_tenant(tenant))
+            await self.auditor.record(transaction, Actor("user", user.id, user.created_at), deed)
             return user
 
         welcomed = await self.storage.write(welcome)

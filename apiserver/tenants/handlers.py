@@ -1,13 +1,41 @@
-"""The signed-in user over HTTP."""
+"""Users, tenants, members and invitations over HTTP."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import web
+from msgspec import UNSET
 
 from apiserver.answers import json_answer
+from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import USER
+from apiserver.bodies import parse_body, read_body, read_bytes
+from apiserver.etags import expected_version
+from apiserver.idempotency import RepeatableRequest, repeatable_request
 from apiserver.storage.contracts import Storage
-from apiserver.tenants.answers import me
+from apiserver.tenants import refusals
+from apiserver.tenants.answers import (
+    BroughtInvitation,
+    ChangedMember,
+    ChangedTenant,
+    NewInvitation,
+    NewTenant,
+    created_invitation,
+    me,
+    member_answer,
+    tenant_answer,
+)
+from apiserver.tenants.invitation import InvitationId, checked_expiry
+from apiserver.tenants.invitations import AskedInvitation, Invitations
+from apiserver.tenants.lifecycle import AskedTenant, TenantChange, TenantLifecycle
+from apiserver.tenants.members import Members
+from apiserver.tenants.membership import no_such_thing
+from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.users import UserId
+from apiserver.texts import InvalidValueError, checked_tenant_name
+from apiserver.tokens.secret import parse
+from common.clock import Clock
+from common.problems import ProblemCode, ProblemError
 
 
 @dataclass(frozen=True)
@@ -18,3 +46,150 @@ class UserHandlers:
         user = request[USER].user
         memberships = await self.storage.read(lambda view: view.tenants.memberships_of(user.id))
         return json_answer(me(user, memberships))
+
+
+@dataclass(frozen=True)
+class TenantHandlers:
+    storage: Storage
+    lifecycle: TenantLifecycle
+    clock: Clock
+
+    async def create(self, request: web.Request) -> web.Response:
+        body = await read_bytes(request)
+        asked, actor = _checked(parse_body(body, NewTenant)), _actor(request, self.clock)
+        membership, is_new = await self.lifecycle.create(
+            request[USER].user.id, asked, actor, _repeatable(request, body, actor)
+        )
+        return json_answer(
+            tenant_answer(membership), status=_status(is_new=is_new), version=membership.tenant.version
+        )
+
+    async def show(self, request: web.Request) -> web.Response:
+        user_id, tenant_id = request[USER].user.id, _tenant_id(request)
+        membership = await self.storage.read(lambda view: view.tenants.membership(tenant_id, user_id))
+        if membership is None:
+            raise no_such_thing("tenant")
+        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+
+    async def change(self, request: web.Request) -> web.Response:
+        change = _checked_change(await read_body(request, ChangedTenant))
+        membership = await self.lifecycle.change(
+            request[USER].user.id,
+            _tenant_id(request),
+            change,
+            _actor(request, self.clock),
+            expected_version(request),
+        )
+        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        actor = _actor(request, self.clock)
+        await self.lifecycle.delete(request[USER].user.id, _tenant_id(request), actor)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@dataclass(frozen=True)
+class MemberHandlers:
+    members: Members
+    clock: Clock
+
+    async def join(self, request: web.Request) -> web.Response:
+        actor = _actor(request, self.clock)
+        membership = await self.members.join(request[USER].user.id, _tenant_id(request), actor)
+        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+
+    async def change(self, request: web.Request) -> web.Response:
+        asked = await read_body(request, ChangedMember)
+        member = await self.members.set_role(
+            request[USER].user.id,
+            _tenant_id(request),
+            _member_id(request),
+            asked.role,
+            _actor(request, self.clock),
+        )
+        return json_answer(member_answer(member))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        user_id, tenant_id, member_id = request[USER].user.id, _tenant_id(request), _member_id(request)
+        actor = _actor(request, self.clock)
+        if member_id == user_id:
+            await self.members.leave(user_id, tenant_id, actor)
+        else:
+            await self.members.remove(user_id, tenant_id, member_id, actor)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@dataclass(frozen=True)
+class InvitationHandlers:
+    invitations: Invitations
+    clock: Clock
+
+    async def create(self, request: web.Request) -> web.Response:
+        body, actor = await read_bytes(request), _actor(request, self.clock)
+        asked = _checked_invitation(parse_body(body, NewInvitation), actor)
+        invited = await self.invitations.create(
+            request[USER].user.id, _tenant_id(request), asked, actor, _repeatable(request, body, actor)
+        )
+        return json_answer(created_invitation(invited), status=_status(is_new=invited.is_new))
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        await self.invitations.revoke(
+            request[USER].user.id,
+            _tenant_id(request),
+            InvitationId(request.match_info["invitation_id"]),
+            _actor(request, self.clock),
+        )
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def accept(self, request: web.Request) -> web.Response:
+        presented = parse((await read_body(request, BroughtInvitation)).token)
+        if presented is None:
+            raise refusals.unknown_invitation()
+        actor = _actor(request, self.clock)
+        membership = await self.invitations.accept(request[USER].user.id, presented, actor)
+        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+
+
+def _actor(request: web.Request, clock: Clock) -> Actor:
+    return actor_of(request, request[USER], clock.now())
+
+
+def _repeatable(request: web.Request, body: bytes, actor: Actor) -> RepeatableRequest | None:
+    return repeatable_request(request, body, f"{actor.kind}:{actor.id}")
+
+
+def _status(*, is_new: bool) -> HTTPStatus:
+    return HTTPStatus.CREATED if is_new else HTTPStatus.OK
+
+
+def _tenant_id(request: web.Request) -> TenantId:
+    return TenantId(request.match_info["tenant_id"])
+
+
+def _member_id(request: web.Request) -> UserId:
+    return UserId(request.match_info["user_id"])
+
+
+def _checked(body: NewTenant) -> AskedTenant:
+    try:
+        return AskedTenant(checked_tenant_name(body.name), body.kind, body.device_approval)
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+
+
+def _checked_change(body: ChangedTenant) -> TenantChange:
+    try:
+        return TenantChange(
+            name=None if body.name is UNSET else checked_tenant_name(body.name),
+            kind=None if body.kind is UNSET else body.kind,
+            device_approval=None if body.device_approval is UNSET else body.device_approval,
+        )
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+
+
+def _checked_invitation(body: NewInvitation, actor: Actor) -> AskedInvitation:
+    try:
+        return AskedInvitation(body.role, checked_expiry(body.expires_at, actor.at))
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None

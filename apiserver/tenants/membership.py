@@ -2,7 +2,7 @@
 
 from apiserver.auth.permissions import Deed, Reach, reach
 from apiserver.storage.contracts import Transaction
-from apiserver.tenants.tenants import Membership, TenantId
+from apiserver.tenants.tenants import Membership, Tenant, TenantId
 from apiserver.tenants.users import UserId
 from common.problems import ProblemCode, ProblemError
 
@@ -20,11 +20,31 @@ async def membership_for(
         raise no_such_thing("tenant")
     found = reach(membership.role, deed)
     if found is Reach.NONE:
-        raise ProblemError(
-            ProblemCode.FORBIDDEN,
-            f"In this tenant your role is {membership.role.value}, which may not do this.",
-        )
+        raise not_with_this_role(membership)
     return membership, found
+
+
+async def membership_to_change(
+    transaction: Transaction, tenant_id: TenantId, user_id: UserId, deed: Deed
+) -> Membership:
+    """As `membership_for`, before a change of the tenant, its members or its invitations.
+
+    Until the transaction ends nobody else changes these.
+    """
+    await lock(transaction, tenant_id)
+    membership, _ = await membership_for(transaction, tenant_id, user_id, deed)
+    return membership
+
+
+async def lock(transaction: Transaction, tenant_id: TenantId) -> Tenant:
+    """The tenant, whose settings, members and invitations nobody else changes from now on.
+
+    Raises `ProblemError` where there is none.
+    """
+    tenant = await transaction.tenants.locked(tenant_id)
+    if tenant is None:
+        raise no_such_thing("tenant")
+    return tenant
 
 
 async def allowed_on(
@@ -49,11 +69,15 @@ async def allowed_on(
         raise no_such_thing(thing)
     found = reach(membership.role, deed)
     if found is Reach.NONE or (found is Reach.OWN and not is_own):
-        raise ProblemError(
-            ProblemCode.FORBIDDEN,
-            f"In this tenant your role is {membership.role.value}, which may not do this.",
-        )
+        raise not_with_this_role(membership)
     return membership
+
+
+def not_with_this_role(membership: Membership) -> ProblemError:
+    return ProblemError(
+        ProblemCode.FORBIDDEN,
+        f"In this tenant your role is {membership.role.value}, which may not do this.",
+    )
 
 
 def no_such_thing(thing: str) -> ProblemError:

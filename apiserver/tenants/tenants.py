@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
-from apiserver.tenants.users import UserId
+from apiserver.tenants.users import Profile, UserId
 
 TenantId = NewType("TenantId", str)
 
@@ -52,3 +52,13 @@ class Membership:
 
     tenant: Tenant
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in a tenant, as those who manage its members see them."""
+
+    user_id: UserId
+    profile: Profile
+    role: Role
+    joined_at: datetime

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from apiserver.audit.chain import audit_key
+from apiserver.audit.trail import Auditor
 from apiserver.storage.contracts import Storage, Work
 from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
@@ -18,6 +20,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer
 
 T = TypeVar("T")
+
+AUDITOR = Auditor(audit_key(bytes(32)), SystemRandomness())
 
 
 async def test_the_first_login_makes_a_user_with_a_private_tenant_of_their_own(
@@ -165,7 +169,8 @@ async def test_two_servers_that_both_found_nobody_make_one_user(database: Path, 
     async with AsyncExitStack() as stack:
         storages = [await open_storage(stack, SqliteFile(database)) for _ in range(2)]
         directories = [
-            UserDirectory(MeetingStorage(storage, barrier), clock, SystemRandomness()) for storage in storages
+            UserDirectory(MeetingStorage(storage, barrier), clock, SystemRandomness(), AUDITOR)
+            for storage in storages
         ]
         users = await asyncio.gather(*(directory.user_of(identity, Profile()) for directory in directories))
         memberships = await storages[0].read(lambda view: view.tenants.memberships_of(users[0].id))

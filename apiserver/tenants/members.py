@@ -1,0 +1,135 @@
+"""Who is in a tenant, and as what: joining, roles, leaving. One transaction each, with its audit event."""
+
+from dataclasses import dataclass, replace
+
+from apiserver.audit.trail import Actor, Auditor, Deed, Facts
+from apiserver.auth.permissions import Deed as Permission
+from apiserver.auth.permissions import Reach, may_grant, reach
+from apiserver.devices.device import OWNER_LEFT
+from apiserver.storage.contracts import Storage, Transaction
+from apiserver.tenants import refusals
+from apiserver.tenants.membership import lock, membership_to_change, no_such_thing
+from apiserver.tenants.tenants import Member, Membership, Role, TenantId, TenantKind
+from apiserver.tenants.users import UserId
+
+
+@dataclass(frozen=True)
+class Members:
+    storage: Storage
+    auditor: Auditor
+
+    async def join(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> Membership:
+        """The user becomes a member of a community tenant. A private one is 404 to who is not in it."""
+
+        async def work(transaction: Transaction) -> Membership:
+            tenant = await lock(transaction, tenant_id)
+            if await transaction.tenants.membership(tenant_id, user_id) is not None:
+                raise refusals.already_member()
+            if tenant.kind is not TenantKind.COMMUNITY:
+                raise no_such_thing("tenant")
+            await transaction.tenants.add_member(tenant_id, user_id, Role.MEMBER, joined_at=actor.at)
+            deed = deed_on_member(tenant_id, user_id, "joined", after={"role": Role.MEMBER})
+            await self.auditor.record(transaction, actor, deed)
+            return Membership(tenant, Role.MEMBER)
+
+        return await self.storage.write(work)
+
+    async def set_role(
+        self, user_id: UserId, tenant_id: TenantId, member_id: UserId, role: Role, actor: Actor
+    ) -> Member:
+        """Raises `ProblemError` where a role is not the user's to give or take, and for the last owner."""
+
+        async def work(transaction: Transaction) -> Member:
+            own = await membership_to_change(transaction, tenant_id, user_id, Permission.MANAGE_MEMBERS)
+            member = await _found(transaction, tenant_id, member_id)
+            if member.role is role:
+                return member
+            check_may_grant(own.role, role)
+            check_may_grant(own.role, member.role)
+            await _check_an_owner_stays(transaction, tenant_id, member)
+            await transaction.tenants.set_role(tenant_id, member_id, role)
+            ended = await _end_what_role_ends(transaction, tenant_id, member_id, role, actor)
+            before, after = {"role": member.role}, {"role": role, **ended}
+            deed = deed_on_member(tenant_id, member_id, "role_changed", before, after)
+            await self.auditor.record(transaction, actor, deed)
+            return replace(member, role=role)
+
+        return await self.storage.write(work)
+
+    async def leave(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> None:
+        """Whatever the user's role. Their devices and registration tokens there are suspended."""
+
+        async def work(transaction: Transaction) -> None:
+            await lock(transaction, tenant_id)
+            member = await transaction.tenants.member(tenant_id, user_id)
+            if member is None:
+                raise no_such_thing("tenant")
+            await self._end(transaction, tenant_id, member, actor, "left")
+
+        await self.storage.write(work)
+
+    async def remove(self, user_id: UserId, tenant_id: TenantId, member_id: UserId, actor: Actor) -> None:
+        """Another one removes the member. Their devices and registration tokens there are suspended."""
+
+        async def work(transaction: Transaction) -> None:
+            own = await membership_to_change(transaction, tenant_id, user_id, Permission.MANAGE_MEMBERS)
+            member = await _found(transaction, tenant_id, member_id)
+            check_may_grant(own.role, member.role)
+            await self._end(transaction, tenant_id, member, actor, "removed")
+
+        await self.storage.write(work)
+
+    async def _end(
+        self, transaction: Transaction, tenant_id: TenantId, member: Member, actor: Actor, verb: str
+    ) -> None:
+        await _check_an_owner_stays(transaction, tenant_id, member)
+        await transaction.tenants.remove_member(tenant_id, member.user_id)
+        ended = await _end_what_role_ends(transaction, tenant_id, member.user_id, None, actor)
+        # After the tokens, whose locks let no more devices in.
+        devices = transaction.device_sets.of_owner(tenant_id, member.user_id)
+        ended = {**ended, "suspended_devices": await devices.suspend(OWNER_LEFT)}
+        deed = deed_on_member(tenant_id, member.user_id, verb, {"role": member.role}, ended)
+        await self.auditor.record(transaction, actor, deed)
+
+
+def deed_on_member(
+    tenant_id: TenantId, user_id: UserId, verb: str, before: Facts | None = None, after: Facts | None = None
+) -> Deed:
+    return Deed(tenant_id, f"member.{verb}", "user", user_id, before, after)
+
+
+def check_may_grant(giver: Role, role: Role) -> None:
+    """Raises `ProblemError`. That the giver manages members at all was checked."""
+    if not may_grant(giver, role):
+        raise refusals.role_not_yours_to_give(role)
+
+
+async def _found(transaction: Transaction, tenant_id: TenantId, member_id: UserId) -> Member:
+    member = await transaction.tenants.member(tenant_id, member_id)
+    if member is None:
+        raise no_such_thing("member")
+    return member
+
+
+async def _check_an_owner_stays(transaction: Transaction, tenant_id: TenantId, leaving: Member) -> None:
+    """Of two owners who leave at once the later one finds itself alone: the tenant is locked."""
+    if leaving.role is Role.OWNER and await transaction.tenants.count_owners(tenant_id) == 1:
+        raise refusals.last_owner()
+
+
+async def _end_what_role_ends(
+    transaction: Transaction, tenant_id: TenantId, user_id: UserId, role: Role | None, actor: Actor
+) -> dict[str, int]:
+    """Ends what somebody with this role, or who is no member any more, may no longer have; counts it.
+
+    Without this, who is about to be removed could keep an invitation for themselves, and who may register
+    no devices let them in by a registration token.
+    """
+    not_theirs = [given for given in Role if role is None or not may_grant(role, given)]
+    invitations = 0
+    for given in not_theirs:
+        invitations += await transaction.invitations.revoke_made_by(tenant_id, user_id, given, actor.at)
+    tokens = 0
+    if role is None or reach(role, Permission.MANAGE_REGISTRATION_TOKENS) is Reach.NONE:
+        tokens = await transaction.registration_tokens.suspend_of_owner(tenant_id, user_id, actor.at)
+    return {"revoked_invitations": invitations, "suspended_registration_tokens": tokens}
