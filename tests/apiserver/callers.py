@@ -19,9 +19,9 @@ class Reply:
     body: Any
 
     @property
-    def refusal(self) -> tuple[int, str]:
+    def refusal(self) -> tuple[int, str | None]:
         """Status and code; a code of None is no refusal."""
-        return self.status, str((self.body or {}).get("code"))
+        return self.status, (self.body or {}).get("code")
 
 
 @dataclass(frozen=True)
