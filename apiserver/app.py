@@ -12,6 +12,7 @@ from apiserver.audit.trail import Auditor
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.secrets_presented import SecretAuthenticator
+from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.last_seen import LastSeen
 from apiserver.devices.lifecycle import DeviceLifecycle
@@ -148,9 +149,7 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
 
 def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
     return Authenticator(
-        issuer=parts.issuer,
-        audience=settings.audience,
-        bearer=settings.bearer,
+        logins=VerifiedLogins(LoginVerifier(parts.issuer, settings.audience, settings.bearer)),
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness, _auditor(parts)),
         secrets=SecretAuthenticator(parts.storage, parts.clock, parts.last_seen),

@@ -8,7 +8,7 @@ the provider. `keep_fresh` runs in the background: a provider that was away at t
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import httpx
 import jwt
@@ -30,6 +30,8 @@ _SHORTEST_RSA_KEY_BITS = 2048
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 T = TypeVar("T")
+
+SigningKeys: TypeAlias = tuple[jwt.PyJWK, ...]
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ class Issuer:
         self._clock = clock
         self._metadata = _Fetched("metadata", self._fetch_metadata, clock, tasks)
         self._keys = _Fetched("keys", self._fetch_keys, clock, tasks)
+        self._published: tuple[Json, SigningKeys] | None = None
         self._looked_for_unknown_key_at: float | None = None
 
     async def metadata(self) -> ProviderMetadata:
@@ -77,6 +80,10 @@ class Issuer:
         if key is None:
             raise UnknownKeyError
         return key
+
+    def known_keys(self) -> SigningKeys | None:
+        """All keys as they were last fetched: the same object until the provider publishes others."""
+        return self._keys.known
 
     def inside(self, endpoint: str) -> str:
         """The address at which a server reaches an endpoint: below the back channel, where there is one."""
@@ -114,9 +121,13 @@ class Issuer:
         document = await get_object(self._client, base + "/.well-known/openid-configuration")
         return parse_metadata(document, self.url)
 
-    async def _fetch_keys(self) -> tuple[jwt.PyJWK, ...]:
+    async def _fetch_keys(self) -> SigningKeys:
         metadata = await self._metadata.value()
-        return parse_keys(await get_object(self._client, self.inside(metadata.jwks_uri)))
+        document = await get_object(self._client, self.inside(metadata.jwks_uri))
+        entries = document.get("keys")
+        if self._published is None or self._published[0] != entries:
+            self._published = (entries, parse_keys(document))
+        return self._published[1]
 
 
 class _Fetched(Generic[T]):
@@ -131,6 +142,10 @@ class _Fetched(Generic[T]):
         self._running: asyncio.Task[bool] | None = None
         self._tried_at: float | None = None
         self.failure: str | None = None
+
+    @property
+    def known(self) -> T | None:
+        return self._value
 
     async def value(self) -> T:
         if self._value is None and self._may_try():
@@ -173,7 +188,7 @@ class _Fetched(Generic[T]):
         return True
 
 
-def parse_keys(document: Mapping[str, Json]) -> tuple[jwt.PyJWK, ...]:
+def parse_keys(document: Mapping[str, Json]) -> SigningKeys:
     """The usable public keys of a JWKS (RFC 7517 section 5); entries that we cannot use are left out."""
     entries = document.get("keys")
     if not isinstance(entries, list) or len(entries) > _MOST_KEYS:
@@ -199,7 +214,7 @@ def _usable_key(entry: Json) -> jwt.PyJWK | None:
     return key
 
 
-def _find_key(keys: tuple[jwt.PyJWK, ...], key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+def _find_key(keys: SigningKeys, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
     fitting = [key for key in keys if _fits(key, algorithm)]
     if key_id is None:
         # OpenID Connect Core 10.1: the id may be left out only where there is no choice.

@@ -48,6 +48,25 @@ class TokenRules:
     required: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenTimes:
+    """When a token may be used (RFC 7519 sections 4.1.4 to 4.1.6), in seconds since 1970."""
+
+    expires_at: float
+    issued_at: float
+    not_before: float
+
+    def check(self, now: datetime) -> None:
+        """Raises `InvalidTokenError` outside of these times; clocks may differ by `LEEWAY`."""
+        now_s, leeway_s = now.timestamp(), LEEWAY.total_seconds()
+        if self.expires_at + leeway_s <= now_s:
+            raise InvalidTokenError("expired")
+        if self.issued_at - leeway_s > now_s:
+            raise InvalidTokenError("issued_in_the_future")
+        if self.not_before - leeway_s > now_s:
+            raise InvalidTokenError("not_yet_valid")
+
+
 def access_token_rules(audience: str | None) -> TokenRules:
     return TokenRules(audience, _ACCESS_TOKEN_TYPES, ("iss", "sub", "aud", "exp", "iat"))
 
@@ -89,7 +108,7 @@ async def verify(presented_token: str, issuer: Issuer, rules: TokenRules, now: d
     except UnknownKeyError:
         raise InvalidTokenError("unknown_key") from None
     claims = _decode(presented_token, key, algorithm, issuer.url, rules)
-    _check_times(claims, now)
+    times_of(claims).check(now)
     if claims.get("sub") == "":
         raise InvalidTokenError("claims")
     return claims
@@ -148,14 +167,13 @@ def _decode(
     return Claims(decoded)
 
 
-def _check_times(claims: Claims, now: datetime) -> None:
-    now_s, leeway_s = now.timestamp(), LEEWAY.total_seconds()
-    if time_claim(claims, "exp") + leeway_s <= now_s:
-        raise InvalidTokenError("expired")
-    if time_claim(claims, "iat") - leeway_s > now_s:
-        raise InvalidTokenError("issued_in_the_future")
-    if "nbf" in claims and time_claim(claims, "nbf") - leeway_s > now_s:
-        raise InvalidTokenError("not_yet_valid")
+def times_of(claims: Claims) -> TokenTimes:
+    """Raises `InvalidTokenError` for claims that are no times."""
+    return TokenTimes(
+        expires_at=time_claim(claims, "exp"),
+        issued_at=time_claim(claims, "iat"),
+        not_before=time_claim(claims, "nbf") if "nbf" in claims else 0.0,
+    )
 
 
 def time_claim(claims: Claims, name: str) -> float:

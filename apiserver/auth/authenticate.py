@@ -10,22 +10,13 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from apiserver.auth.principal import Anonymous, Caller, UserCaller
-from apiserver.auth.scopes import scopes_of_login
 from apiserver.auth.secrets_presented import SecretAuthenticator
+from apiserver.auth.verified import VerifiedLogins
 from apiserver.tenants.first_login import UserDirectory
-from apiserver.tenants.users import Identity, Profile
 from apiserver.tokens.secret import SecretKind, parse
 from common.clock import Clock
-from common.issuer import Issuer, IssuerUnavailableError
-from common.jwt import (
-    LONGEST_TOKEN_BYTES,
-    BearerKind,
-    Claims,
-    InvalidTokenError,
-    id_token_rules,
-    verify,
-    verify_access_token,
-)
+from common.issuer import IssuerUnavailableError
+from common.jwt import LONGEST_TOKEN_BYTES, InvalidTokenError
 from common.problems import ProblemCode, ProblemError
 from common.request_keys import CALLER_LABEL, CallerLabel
 
@@ -34,18 +25,12 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/-]+=*)")
 _LONGEST_HEADER = len("Bearer ") + LONGEST_TOKEN_BYTES
 _PREFIX_LENGTH = 4
 _OUR_PREFIXES = frozenset(kind.value for kind in SecretKind)
-_LONGEST_SUBJECT = 255  # OpenID Connect Core section 2
-_LONGEST_NAME = 200
-_LONGEST_EMAIL = 320
 _RETRY_AFTER_S = 5
-_CLAIMS_OF_OTHER_TOKENS = frozenset({"scope", "scp", "client_id", "events"})
 
 
 @dataclass(frozen=True)
 class Authenticator:
-    issuer: Issuer
-    audience: str
-    bearer: BearerKind
+    logins: VerifiedLogins
     clock: Clock
     users: UserDirectory
     secrets: SecretAuthenticator
@@ -81,32 +66,10 @@ class Authenticator:
                 raise InvalidTokenError("malformed_secret")
 
     async def _user(self, request: web.Request, presented_token: str) -> UserCaller:
-        claims = await self._verified(presented_token)
-        user = await self.users.user_of(identity_of(self.issuer.url, claims), profile_of(claims))
+        login = await self.logins.login_of(presented_token, self.clock.now())
+        user = await self.users.user_of(login.identity, login.profile)
         request[CALLER_LABEL] = CallerLabel("user", user.id)
-        return UserCaller(user, scopes_of_login(claims.get("scope", claims.get("scp"))))
-
-    async def _verified(self, presented_token: str) -> Claims:
-        now = self.clock.now()
-        if self.bearer == "access_token":
-            return await verify_access_token(presented_token, self.issuer, self.audience, now)
-        claims = await verify(presented_token, self.issuer, id_token_rules(self.audience), now)
-        _check_is_id_token(claims, client_id=self.audience)
-        return claims
-
-
-def _check_is_id_token(claims: Claims, *, client_id: str) -> None:
-    """Access tokens and logout tokens without a type of their own look like it: these claims tell them apart.
-
-    Raises `InvalidTokenError`.
-    """
-    if _CLAIMS_OF_OTHER_TOKENS & claims.keys():
-        raise InvalidTokenError("type")
-    # OIDC Core 3.1.3.7: one that several clients may read could have been obtained by another one of them.
-    audiences, party = claims["aud"], claims.get("azp")
-    is_shared = isinstance(audiences, list) and len(audiences) > 1
-    if (is_shared or party is not None) and party != client_id:
-        raise InvalidTokenError("azp")
+        return UserCaller(user, login.scopes)
 
 
 def bearer_token(headers: Sequence[str]) -> str | None:
@@ -124,27 +87,6 @@ def bearer_token(headers: Sequence[str]) -> str | None:
     if match is None:
         raise InvalidTokenError("no_bearer_token")
     return match[1]
-
-
-def identity_of(issuer: str, claims: Claims) -> Identity:
-    """Who the token speaks of. Raises `InvalidTokenError` for a subject that no provider should give."""
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
-        raise InvalidTokenError("subject")
-    return Identity(issuer=issuer, subject=subject)
-
-
-def profile_of(claims: Claims) -> Profile:
-    """What the token tells about the user. Claims of an odd form are passed over: nothing depends on them."""
-    # An address that the provider itself doubts is not shown as the user's.
-    email = None if claims.get("email_verified") is False else claims.get("email")
-    return Profile(name=_line(claims.get("name"), _LONGEST_NAME), email=_line(email, _LONGEST_EMAIL))
-
-
-def _line(value: object, longest: int) -> str | None:
-    # One printable line: a name with a line break or an escape sequence would write into logs and terminals.
-    is_line = isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
-    return str(value) if is_line else None
 
 
 def _invalid_token(cause: str) -> ProblemError:

@@ -1,8 +1,10 @@
 """The user of a verified login; the first one makes the user and their personal tenant."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from apiserver.audit.trail import Actor, Auditor, Deed
+from apiserver.bounded import Bounded
 from apiserver.ids import new_id
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.tenants.facts import facts_of_tenant
@@ -11,6 +13,21 @@ from apiserver.tenants.users import Identity, Profile, User, UserId
 from common.clock import Clock
 from common.randomness import Randomness
 
+KNOWN_FOR = timedelta(minutes=1)
+"""How long a user is taken from memory. Id and identity never part; another server may have heard of another
+name, and a database that was restored may have no such user."""
+
+_MOST_KNOWN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the storage said about a user whose token told this."""
+
+    told: Profile
+    user: User
+    until: float
+
 
 @dataclass(frozen=True)
 class UserDirectory:
@@ -18,6 +35,7 @@ class UserDirectory:
     clock: Clock
     randomness: Randomness
     auditor: Auditor
+    _known: Bounded[Identity, _Known] = field(default_factory=lambda: Bounded(_MOST_KNOWN), init=False)
 
     async def user_of(self, identity: Identity, told: Profile) -> User:
         """The user with this identity, made now if this is the first login.
@@ -25,6 +43,14 @@ class UserDirectory:
         `identity` must come from a verified token. What the provider tells is written only when it
         changed. However many first logins run at once, there is one user with one personal tenant.
         """
+        known, now = self._known.get(identity), self.clock.monotonic()
+        if known is not None and known.told == told and now < known.until:
+            return known.user
+        user = await self._found_or_made(identity, told)
+        self._known.put(identity, _Known(told, user, now + KNOWN_FOR.total_seconds()))
+        return user
+
+    async def _found_or_made(self, identity: Identity, told: Profile) -> User:
         user = await self.storage.read(lambda view: view.users.by_identity(identity))
         if user is None:
             return await self._welcome(identity, told)
