@@ -1,6 +1,6 @@
 """The composition root: opens the parts, joins them to the two applications. It alone knows the storage."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -8,7 +8,9 @@ from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
 from apiserver.audit.chain import audit_key
+from apiserver.audit.handlers import AuditHandlers
 from apiserver.audit.trail import Auditor
+from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.secrets_presented import SecretAuthenticator
@@ -177,11 +179,17 @@ def _handlers(parts: Parts) -> Handlers:
             storage, RegistrationTokenLifecycle(storage, auditor, randomness), clock
         ),
         registration_token_list=RegistrationTokenListing(storage, lists, clock),
+        audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
     )
 
 
 def _auditor(parts: Parts) -> Auditor:
     return Auditor(audit_key(parts.server_keys[0]), parts.randomness)
+
+
+def _audit_keys(server_keys: Sequence[bytes]) -> Mapping[str, bytes]:
+    keys = [audit_key(server_key) for server_key in server_keys]
+    return {key.id: key.key for key in keys}
 
 
 def build_private_app(parts: Parts) -> web.Application:

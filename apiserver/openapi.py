@@ -103,7 +103,7 @@ def _operation_id(route: Route[Access]) -> str:
 def _responses(route: Route[Access], schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
-        success["content"] = {"application/json": {"schema": schema_of[route.answer]}}
+        success["content"] = {route.media_type: {"schema": schema_of[route.answer]}}
     statuses = {str(route.status): success}
     if route.status == HTTPStatus.CREATED:
         statuses["200"] = {**success, "description": "What a former request made"}

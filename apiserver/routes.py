@@ -4,6 +4,15 @@ from dataclasses import dataclass
 
 import msgspec
 
+from apiserver.audit.answers import (
+    AuditEventAnswer,
+    AuditEventList,
+    AuditExportQuery,
+    AuditQuery,
+    AuditVerdict,
+    AuditVerification,
+)
+from apiserver.audit.handlers import NDJSON, AuditHandlers
 from apiserver.auth.access import Access
 from apiserver.auth.scopes import Scope
 from apiserver.devices.answers import (
@@ -61,6 +70,7 @@ _DEVICE = f"{_DEVICES}/{{device_id}}"
 _MY_DEVICE = f"{_DEVICES}/me"
 _TOKENS = "/api/v1/registration-tokens"
 _TOKEN = f"{_TOKENS}/{{registration_token_id}}"
+_AUDIT = "/api/v1/audit-events"
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class Handlers:
     device_list: DeviceListing
     registration_tokens: RegistrationTokenHandlers
     registration_token_list: RegistrationTokenListing
+    audit: AuditHandlers
 
 
 def api_routes(handlers: Handlers) -> list[Route[Access]]:
@@ -84,6 +95,7 @@ def api_routes(handlers: Handlers) -> list[Route[Access]]:
         *_tenant_routes(handlers),
         *_device_routes(handlers),
         *_registration_token_routes(handlers),
+        *_audit_routes(handlers),
     ]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
     return [
@@ -152,4 +164,13 @@ def _registration_token_routes(handlers: Handlers) -> list[Route[Access]]:
         Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write),
         Route("POST", f"{_TOKEN}/revoke", tokens.revoke, user, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
         Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write),
+    ]  # fmt: skip
+
+
+def _audit_routes(handlers: Handlers) -> list[Route[Access]]:
+    audit, user, read = handlers.audit, Access.USER, Scope.AUDIT_READ
+    return [
+        Route("GET", _AUDIT, audit.show, user, "The audit events of a tenant", AuditEventList, query=AuditQuery, scope=read),
+        Route("GET", f"{_AUDIT}/export", audit.export, user, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON),
+        Route("POST", f"{_AUDIT}/verify", audit.verify, user, "Whether the audit events are what was written", AuditVerdict, AuditVerification, scope=read),
     ]  # fmt: skip

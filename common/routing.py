@@ -19,7 +19,8 @@ AccessT = TypeVar("AccessT", bound=Enum)
 class Route(Generic[AccessT]):
     """One row of the surface. `answer`, `body` and `query` are the types that describe them, if any does.
 
-    `status` is that of a success; `scope` what a narrowed token must have been given.
+    `media_type` is that of the answer, `status` that of a success; `scope` what a narrowed token must have
+    been given.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route(Generic[AccessT]):
     query: type | None = None
     status: int = 200
     scope: Enum | None = None
+    media_type: str = "application/json"
 
 
 Guard = Callable[[Route[AccessT]], Handler]

@@ -20,6 +20,7 @@ from apiserver.tenants.tenants import TenantId
 AuditEventId = NewType("AuditEventId", str)
 
 FIRST_SEQ = 1
+LARGEST_SEQ = 2**63 - 1
 FIRST_PREVIOUS_MAC = bytes(32)
 MOST_FAULTS = 100
 

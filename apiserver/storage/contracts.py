@@ -291,7 +291,13 @@ class AuditRepository(Protocol):
 
     async def head(self, tenant_id: TenantId) -> Checkpoint | None: ...
 
-    async def page(self, page: AuditPage) -> Sequence[AuditEvent]: ...
+    async def page(self, page: AuditPage) -> Sequence[AuditEvent]:
+        """An event that cannot be read, since somebody wrote past us, comes back without a MAC."""
+        ...
+
+    async def seq_beyond(self, page: AuditPage, skipped: int) -> int | None:
+        """The seq of the event that comes after `skipped` ones of the page, filters and limit apart."""
+        ...
 
 
 class IdempotencyKeyRepository(Protocol):

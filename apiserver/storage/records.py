@@ -101,3 +101,11 @@ class AuditPage:
     until: datetime | None = None
     before_seq: int | None = None
     after_seq: int | None = None
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether there may be many events between two that are asked for."""
+        return any(
+            wanted is not None
+            for wanted in (self.actor_id, self.action, self.target_id, self.since, self.until)
+        )

@@ -1,0 +1,152 @@
+"""The audit events of a tenant over HTTP, for its administrators."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from aiohttp import hdrs, web
+
+from apiserver.answers import json_answer
+from apiserver.audit.answers import (
+    AuditEventList,
+    AuditExportQuery,
+    AuditQuery,
+    AuditVerification,
+    checkpoints_of,
+    event_answer,
+    verdict_answer,
+)
+from apiserver.audit.chain import AuditEvent
+from apiserver.audit.reading import walk
+from apiserver.audit.verification import ChainVerification
+from apiserver.auth.access import USER
+from apiserver.bodies import read_body, read_query
+from apiserver.pages import Cursors, Listing
+from apiserver.paging import after_of, limit_of, page_of
+from apiserver.storage.contracts import Storage
+from apiserver.storage.records import AuditPage
+from apiserver.tenants.personal import tenant_or_personal
+from apiserver.tenants.tenants import TenantId
+from common.problems import ProblemError
+from common.request_keys import REQUEST_ID
+
+NDJSON = "application/x-ndjson"
+
+_EXPORTED_AT_ONCE = 500
+
+log = structlog.get_logger(__name__)
+_lines = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class AuditHandlers:
+    storage: Storage
+    cursors: Cursors
+    verification: ChainVerification
+
+    async def show(self, request: web.Request) -> web.Response:
+        query, user_id = read_query(request, AuditQuery), request[USER].user.id
+        limit = limit_of(query.limit)
+        tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
+        listing = _listing(query, tenant_id)
+        after = after_of(self.cursors, query.cursor, listing)
+        page = _page(query, tenant_id, limit=limit + 1, before_seq=None if after is None else int(after))
+        found: list[AuditEvent] = []
+        async with aclosing(walk(self.storage, page, user_id)) as batches:
+            async for batch in batches:
+                found += batch
+                if len(found) > limit:
+                    break
+        shown, next_cursor = page_of(self.cursors, listing, found, limit, lambda event: str(event.seq))
+        return json_answer(AuditEventList([event_answer(event) for event in shown], next_cursor))
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """All at once, the oldest first, a line each. Nothing is held but the batch that is being sent."""
+        query, user_id = read_query(request, AuditExportQuery), request[USER].user.id
+        tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
+        page = _page(query, tenant_id, limit=_EXPORTED_AT_ONCE, is_newest_first=False)
+        async with aclosing(walk(self.storage, page, user_id)) as batches:
+            # Refusals come before the first byte.
+            first = await anext(batches)
+            response = web.StreamResponse(headers=_export_headers(request, tenant_id))
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                await _send(request, response, first, batches)
+        return response
+
+    async def verify(self, request: web.Request) -> web.Response:
+        body, user_id = await read_body(request, AuditVerification), request[USER].user.id
+        tenant_id = await tenant_or_personal(self.storage, body.tenant_id, user_id)
+        verdict = await self.verification.verify(tenant_id, checkpoints_of(body), user_id)
+        return json_answer(verdict_answer(verdict))
+
+
+async def _send(
+    request: web.Request,
+    response: web.StreamResponse,
+    first: Sequence[AuditEvent],
+    batches: AsyncGenerator[Sequence[AuditEvent], None],
+) -> None:
+    try:
+        await response.write(_as_lines(first))
+        async for batch in batches:
+            await response.write(_as_lines(batch))
+        await response.write_eof()
+    except ConnectionResetError:
+        log.info("audit_export_left", request_id=request[REQUEST_ID])
+    except ProblemError as problem:
+        log.warning("audit_export_cut", request_id=request[REQUEST_ID], code=problem.code)
+        # Without its end: a part must not pass for the whole.
+        if request.transport is not None:
+            request.transport.abort()
+
+
+def _as_lines(events: Sequence[AuditEvent]) -> bytes:
+    return _lines.encode_lines(map(event_answer, events))
+
+
+def _export_headers(request: web.Request, tenant_id: TenantId) -> dict[str, str]:
+    return {
+        hdrs.CONTENT_TYPE: NDJSON,
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="audit-{tenant_id}.ndjson"',
+        # The log of requests puts it on answers that have not begun.
+        "X-Request-Id": request[REQUEST_ID],
+    }
+
+
+def _page(
+    query: AuditExportQuery,
+    tenant_id: TenantId,
+    *,
+    limit: int,
+    is_newest_first: bool = True,
+    before_seq: int | None = None,
+) -> AuditPage:
+    return AuditPage(
+        tenant_id=tenant_id,
+        limit=limit,
+        is_newest_first=is_newest_first,
+        actor_id=query.actor_id,
+        action=query.action,
+        target_id=query.target_id,
+        since=query.since,
+        until=query.until,
+        before_seq=before_seq,
+    )
+
+
+def _listing(query: AuditQuery, tenant_id: TenantId) -> Listing:
+    return Listing(
+        "audit-events",
+        "-seq",
+        {
+            "tenant_id": tenant_id,
+            "actor_id": query.actor_id,
+            "action": query.action,
+            "target_id": query.target_id,
+            "since": None if query.since is None else query.since.isoformat(),
+            "until": None if query.until is None else query.until.isoformat(),
+        },
+    )
