@@ -70,10 +70,11 @@ class OAuthError(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """RFC 9457, with our `request_id`."""
+    """RFC 9457, with our `code` and `request_id`."""
 
     detail: str | None = None
     title: str | None = None
+    code: str | None = None
     request_id: str | None = None
 
 

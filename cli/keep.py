@@ -8,15 +8,14 @@ from typing import Annotated, Final
 
 import msgspec
 import platformdirs
-from filelock import FileLock, Timeout
 
 from cli.addresses import DEFAULT_SERVER
 from cli.answers import Provider, Secret, decode
 from cli.errors import CliError
-from cli.private_files import OWNER_ONLY, make_private_folder, read_private, replace_private, unusable
+from cli.locks import only_one
+from cli.private_files import Renewal, read_private, replace_private
 
-# Longer than two refreshes that time out: whoever waits gets the result, not an error.
-LOCK_PATIENCE_S: Final = 60.0
+_RENEWAL: Final = Renewal(end="doorward logout", begin="doorward login")
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -69,24 +68,11 @@ class Keep:
     @contextmanager
     def locked(self) -> Iterator["LockedKeep"]:
         """Keeps every other process from writing. Never hold it while a person is waited for."""
-        make_private_folder(self._folder)
-        lock = FileLock(self._folder / "credentials.lock", timeout=LOCK_PATIENCE_S, mode=OWNER_ONLY)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise CliError(
-                f"Another doorward command has been holding {lock.lock_file} for a minute.",
-                "Wait for it or end it, then try again.",
-            ) from None
-        except OSError as error:
-            raise unusable(Path(lock.lock_file), error) from None
-        try:
+        with only_one(self._folder / "credentials.lock"):
             yield LockedKeep(self._folder)
-        finally:
-            lock.release()
 
     def _read(self) -> _Content:
-        body = read_private(self._path)
+        body = read_private(self._path, _RENEWAL)
         if body is None:
             return _Content()
         content = decode(body, _Content)

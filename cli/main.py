@@ -1,56 +1,36 @@
 """The commands of `doorward` and the one place where an error becomes an exit code."""
 
-import json
 import os
+import re
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from io import TextIOWrapper
+from collections.abc import Sequence
+from io import StringIO, TextIOWrapper
 from typing import Final
 
 import click
 
 from cli import api, provider
-from cli.access import Access
-from cli.addresses import DEFAULT_AGENT, DEFAULT_SERVER, server_address
-from cli.browser import has_graphical_session, open_browser
+from cli.addresses import DEFAULT_AGENT, server_address
+from cli.browser import has_graphical_session
 from cli.client import VERSION, Client, open_client
+from cli.device_commands import device
+from cli.enroll_commands import enroll, leave, status
 from cli.errors import CancelledError, CliError, ExitCode, TokenRefusedError, UnreachableError
-from cli.keep import Credentials, Keep, folder_of
+from cli.invocation import (
+    SYSTEM_PARTS,
+    Invocation,
+    Parts,
+    examples,
+    json_option,
+    new_invocation,
+    print_json,
+    server_option,
+)
+from cli.keep import Credentials
 from cli.login import DeviceLogin, Terminal
-from cli.output import Output
-from common.clock import Clock, SystemClock
+from cli.registration_token_commands import registration_token
 
-
-@dataclass(frozen=True)
-class Parts:
-    """What a command takes from the machine, so that tests need not wait for a person or a clock."""
-
-    clock: Clock
-    sleep: Callable[[float], None]
-    open_browser: Callable[[str], bool]
-
-
-SYSTEM_PARTS: Final = Parts(SystemClock(), time.sleep, open_browser)
-
-
-@dataclass
-class Invocation:
-    """One run of the command. The options fill in `chosen_server`; the one nearest to the end wins."""
-
-    parts: Parts
-    output: Output
-    keep: Keep
-    chosen_server: str | None = None
-
-    def server(self) -> str:
-        # The file is read in any case: a fault in it shows before a person is sent through a login.
-        last_server = self.keep.last_server()
-        return server_address(self.chosen_server or last_server or DEFAULT_SERVER)
-
-    def access(self, client: Client) -> Access:
-        return Access(self.keep, client, self.parts.clock)
+_OUR_SECRETS: Final = re.compile(r"\b(dw[a-z]_)[0-9A-Za-z]+")
 
 
 def main(arguments: Sequence[str] | None = None, parts: Parts = SYSTEM_PARTS) -> int:
@@ -59,8 +39,8 @@ def main(arguments: Sequence[str] | None = None, parts: Parts = SYSTEM_PARTS) ->
         if isinstance(stream, TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
-    output = Output(parts.clock)
-    invocation = Invocation(parts, output, Keep(folder_of(os.environ)))
+    invocation = new_invocation(parts, os.environ)
+    output = invocation.output
     try:
         code = doorward.main(arguments, prog_name="doorward", standalone_mode=False, obj=invocation)
     except CancelledError as cancelled:
@@ -70,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, parts: Parts = SYSTEM_PARTS) ->
         output.fail(error)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        _show_usage_error(error)
         return error.exit_code
     except click.Abort:
         output.note("Cancelled.")
@@ -79,38 +59,16 @@ def main(arguments: Sequence[str] | None = None, parts: Parts = SYSTEM_PARTS) ->
     return int(code or ExitCode.SUCCESS)
 
 
-def _choose_server(context: click.Context, _option: click.Parameter, value: str | None) -> None:
-    if value:
-        context.ensure_object(Invocation).chosen_server = value
-
-
-def _server_option(*, variable: str | None = None) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    return click.option(
-        "--server",
-        metavar="URL",
-        envvar=variable,
-        show_envvar=True,
-        expose_value=False,
-        callback=_choose_server,
-        help=f"The Doorward server; default: that of the last login, else {DEFAULT_SERVER}.",
-    )
-
-
-def _examples(*lines: str) -> str:
-    # The backspace is click's sign to keep the lines as they are.
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
-
-
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_examples(
+    epilog=examples(
         "doorward login --server https://doorward.example.com",
         "doorward whoami",
         'echo "Authorization: Bearer $(doorward token)" | curl -H @- https://doorward.example.com/api/v1/users/me',
     ),
 )
 @click.version_option(VERSION, message="doorward %(version)s")
-@_server_option(variable="DOORWARD_SERVER")
+@server_option(variable="DOORWARD_SERVER")
 def doorward() -> None:
     """Log in to a Doorward server and use its API from the command line.
 
@@ -120,9 +78,9 @@ def doorward() -> None:
 
 
 @doorward.command(
-    epilog=_examples("doorward login", "doorward login --server https://doorward.example.com --no-browser")
+    epilog=examples("doorward login", "doorward login --server https://doorward.example.com --no-browser")
 )
-@_server_option()
+@server_option()
 @click.option("--no-browser", is_flag=True, help="Only show the address, open no browser.")
 @click.pass_obj
 def login(invocation: Invocation, *, no_browser: bool) -> None:
@@ -142,10 +100,8 @@ def login(invocation: Invocation, *, no_browser: bool) -> None:
         _greet(invocation, client, server, credentials)
 
 
-@doorward.command(
-    epilog=_examples("doorward logout", "doorward logout --server https://doorward.example.com")
-)
-@_server_option()
+@doorward.command(epilog=examples("doorward logout", "doorward logout --server https://doorward.example.com"))
+@server_option()
 @click.pass_obj
 def logout(invocation: Invocation) -> None:
     """Revoke the login and forget it here.
@@ -161,30 +117,27 @@ def logout(invocation: Invocation) -> None:
     invocation.output.say(f"Logged out of {server}.")
 
 
-@doorward.command(epilog=_examples("doorward whoami", "doorward whoami --json | jq -r .email"))
-@_server_option()
-@click.option("--json", "as_json", is_flag=True, help="The server's answer, for machines.")
+@doorward.command(epilog=examples("doorward whoami", "doorward whoami --json | jq -r .email"))
+@server_option()
+@json_option()
 @click.pass_obj
 def whoami(invocation: Invocation, *, as_json: bool) -> None:
     """Show who you are to the server, and your tenants."""
     server = invocation.server()
     with open_client() as client:
-        user, document = invocation.access(client).use(
-            server, lambda access_token: api.ask_who_i_am(client, server, access_token)
-        )
+        told = invocation.user_api(client, server).me()
     if as_json:
-        # ASCII alone: what could steer a terminal is written as \u escapes.
-        click.echo(json.dumps(document))
+        print_json(told.document)
     else:
-        invocation.output.show_user(server, user)
+        invocation.output.show_user(server, told.value)
 
 
 @doorward.command(
-    epilog=_examples(
+    epilog=examples(
         'echo "Authorization: Bearer $(doorward token)" | curl -H @- https://doorward.example.com/api/v1/users/me'
     )
 )
-@_server_option()
+@server_option()
 @click.pass_obj
 def token(invocation: Invocation) -> None:
     """Print a fresh access token for scripts.
@@ -196,13 +149,13 @@ def token(invocation: Invocation) -> None:
         click.echo(invocation.access(client).fresh(server).access_token)
 
 
-@doorward.group(epilog=_examples("doorward routes explain GET /api/v1/devices"))
+@doorward.group(epilog=examples("doorward routes explain GET /api/v1/devices"))
 def routes() -> None:
     """Look into the routes of an agent, as its operator."""
 
 
 @routes.command(
-    epilog=_examples(
+    epilog=examples(
         "doorward routes explain GET /api/v1/devices",
         "doorward routes explain POST '/shop/orders?draft=1' --agent http://127.0.0.1:9081 --json",
     )
@@ -216,7 +169,7 @@ def routes() -> None:
     show_default=True,
     help="The private listener of the agent (PRIVATE_LISTEN).",
 )
-@click.option("--json", "as_json", is_flag=True, help="The agent's answer, for machines.")
+@json_option("The agent's answer, for machines.")
 @click.pass_obj
 def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_json: bool) -> None:
     """Show which route a request would meet, where it would go, and why.
@@ -224,11 +177,22 @@ def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_js
     Nothing is sent there, and no login is needed.
     """
     with open_client() as client:
-        explanation, document = api.explain_route(client, server_address(agent), method, path)
+        told = api.explain_route(client, server_address(agent), method, path)
     if as_json:
-        click.echo(json.dumps(document))
+        print_json(told.document)
     else:
-        invocation.output.show_explanation(explanation)
+        invocation.output.show_explanation(told.value)
+
+
+for command in (registration_token, device, enroll, leave, status):
+    doorward.add_command(command)
+
+
+def _show_usage_error(error: click.ClickException) -> None:
+    """As click does. It repeats what was typed: a token in the wrong place must not get into a log."""
+    shown = StringIO()
+    error.show(shown)
+    click.echo(_OUR_SECRETS.sub(r"\1...", shown.getvalue()), err=True, nl=False)
 
 
 def _device_login(invocation: Invocation, client: Client, server: str, *, no_browser: bool) -> Credentials:
@@ -242,7 +206,7 @@ def _device_login(invocation: Invocation, client: Client, server: str, *, no_bro
 def _greet(invocation: Invocation, client: Client, server: str, credentials: Credentials) -> None:
     """Tells whom the server takes this login for. A login that it refuses is not kept."""
     try:
-        user, _ = api.ask_who_i_am(client, server, credentials.access_token)
+        user = api.ask_who_i_am(client, server, credentials.access_token).value
     except TokenRefusedError as refusal:
         _sign_out(invocation, client, server)
         raise CliError(

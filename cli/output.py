@@ -7,7 +7,7 @@ stands on the screen, or type into the terminal.
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TextIO
@@ -15,7 +15,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.panel import Panel
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cli.answers import DeviceCode, Explanation, User, Verdict
@@ -60,6 +60,11 @@ class Output:
         self._err = _console(sys.stderr)
         self._clock = clock
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads what was asked for."""
+        return self._out.is_terminal
+
     def say(self, line: str) -> None:
         """A line that is never broken, so that addresses in it can be copied."""
         self._out.print(Text(clean(line)), soft_wrap=True)
@@ -101,15 +106,34 @@ class Output:
     def show_explanation(self, explanation: Explanation) -> None:
         """What would happen, and then why, a line each."""
         self.say(f"{explanation.method} {explanation.path}: {_VERDICTS[explanation.verdict]}")
-        for label, value in _lines_of(explanation):
-            self._out.print(Text.assemble((f"{label:<9}", "bold"), clean(value)), soft_wrap=True)
+        self.show_facts(_lines_of(explanation))
 
     def show_user(self, server: str, user: User) -> None:
-        for label, value in _lines_about(server, user):
-            self._out.print(Text.assemble((f"{label:<9}", "bold"), clean(value)), soft_wrap=True)
+        self.show_facts(_lines_about(server, user))
         if user.tenants:
             self._out.print()
-            self._out.print(_tenants(user))
+            rows = [(tenant.name, tenant.kind, tenant.role, tenant.id) for tenant in user.tenants]
+            self.show_table(("Tenant", "Kind", "Role", "Tenant id"), rows)
+
+    def show_facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """A line for each fact, never broken."""
+        lines = list(facts)
+        width = max((len(label) for label, _ in lines), default=0) + 2
+        for label, value in lines:
+            self._out.print(Text.assemble((f"{label:<{width}}", "bold"), clean(value)), soft_wrap=True)
+
+    def show_table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        table = Table(*(Column(heading, overflow="fold") for heading in headings))
+        for row in rows:
+            table.add_row(*(Text(clean(cell)) for cell in row))
+        self._out.print(table)
+
+    def show_panel(self, title: str, facts: Iterable[tuple[str, str]]) -> None:
+        """The facts in a frame, to be looked at rather than copied."""
+        grid = Table.grid(padding=(0, 2))
+        for label, value in facts:
+            grid.add_row(label, Text(clean(value), "bold", overflow="fold"))
+        self._out.print(Panel.fit(grid, title=title, padding=(1, 2)))
 
 
 @dataclass(frozen=True)
@@ -165,10 +189,3 @@ def _lines_of(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "Goes to", address
     for sentence in explanation.because:
         yield "Because", sentence
-
-
-def _tenants(user: User) -> Table:
-    table = Table("Tenant", "Kind", "Role", "Tenant id")
-    for tenant in user.tenants:
-        table.add_row(*(Text(clean(cell)) for cell in (tenant.name, tenant.kind, tenant.role, tenant.id)))
-    return table

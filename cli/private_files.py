@@ -3,6 +3,7 @@
 import os
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +11,21 @@ from cli.errors import CliError
 
 OWNER_ONLY: Final = 0o600
 
+
+@dataclass(frozen=True)
+class Renewal:
+    """The commands that end what a file holds, and make it anew."""
+
+    end: str
+    begin: str
+
+
 _OWNER_ONLY_FOLDER: Final = 0o700
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-def read_private(path: Path) -> bytes | None:
+def read_private(path: Path, renewal: Renewal) -> bytes | None:
     """The file's bytes, None when there is none; raises `CliError` when it is not the user's alone."""
     try:
         # A pipe in the place of the file must not block.
@@ -26,7 +36,7 @@ def read_private(path: Path) -> bytes | None:
         raise unusable(path, error) from None
     try:
         # The open file is judged: a check by name could look at another one than is read.
-        refuse_shared(path, os.fstat(descriptor))
+        refuse_shared(path, os.fstat(descriptor), renewal)
         _refuse_shared_folder(path.parent)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
@@ -34,16 +44,16 @@ def read_private(path: Path) -> bytes | None:
         os.close(descriptor)
 
 
-def refuse_shared(path: Path, status: os.stat_result) -> None:
+def refuse_shared(path: Path, status: os.stat_result, renewal: Renewal) -> None:
     """Raises `CliError` for a file that others own, read or write."""
     if not stat.S_ISREG(status.st_mode):
-        raise CliError(f"{path} is not a file.", "Remove it and run `doorward login` again.")
+        raise CliError(f"{path} is not a file.", f"Remove it and run `{renewal.begin}` again.")
     if status.st_uid != os.geteuid():
-        raise CliError(f"{path} belongs to another user.", "Run doorward as the user who logged in.")
+        raise CliError(f"{path} belongs to another user.", "Run doorward as the user whose it is.")
     if status.st_mode & _OTHERS:
         raise CliError(
-            f"{path} can be read by other users, so your login may have been copied.",
-            f"Run `chmod 600 {path}`, then `doorward logout` and `doorward login`.",
+            f"{path} can be read by other users, so what it holds may have been copied.",
+            f"Run `chmod 600 {path}`, then `{renewal.end}` and `{renewal.begin}`.",
         )
 
 

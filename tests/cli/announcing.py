@@ -4,10 +4,11 @@
 """
 
 import sys
-import time
+from dataclasses import replace
 from datetime import datetime
 
-from cli.main import SYSTEM_PARTS, Parts, main
+from cli.invocation import SYSTEM_PARTS
+from cli.main import main
 from common.clock import SystemClock
 
 
@@ -23,4 +24,4 @@ class AnnouncingClock(SystemClock):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], Parts(AnnouncingClock(), time.sleep, SYSTEM_PARTS.open_browser)))
+    sys.exit(main(sys.argv[1:], replace(SYSTEM_PARTS, clock=AnnouncingClock())))

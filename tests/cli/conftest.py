@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import Parts, main
+from cli.invocation import Parts
+from cli.main import main
+from common.randomness import SystemRandomness
 from tests.fakes.clock import FakeClock
 from tests.fakes.device_provider import DeviceProvider
 
@@ -28,10 +30,15 @@ class Machine:
     sleeps: list[float] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     can_open: bool = True
+    host: str = "kitchen-laptop.example.com"
+    id: str | None = "8f14e45fceea167a5a36dedd4bea2543"
     interrupts_at_sleep: int | None = None
 
     def run(self, *arguments: str) -> Result:
-        code = main(arguments, Parts(self.clock, self._sleep, self._open))
+        parts = Parts(
+            self.clock, self._sleep, self._open, SystemRandomness(), lambda: self.host, lambda: self.id
+        )
+        code = main(arguments, parts)
         captured = self.capture.readouterr()
         return Result(code, captured.out, captured.err)
 

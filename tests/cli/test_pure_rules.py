@@ -9,7 +9,9 @@ from cli.addresses import ensure_named_by, ensure_safe, server_address
 from cli.browser import has_graphical_session
 from cli.errors import CliError, InvalidServerError
 from cli.output import LONGEST_TEXT, clean
-from cli.private_files import refuse_shared
+from cli.private_files import Renewal, refuse_shared
+
+RENEWAL = Renewal(end="doorward logout", begin="doorward login")
 
 
 @pytest.mark.parametrize(
@@ -141,10 +143,10 @@ def test_the_owner_of_a_file_is_looked_at() -> None:
     def status(owner: int) -> os.stat_result:
         return os.stat_result((0o100600, 1, 1, 1, owner, 0, 2, 0, 0, 0))
 
-    refuse_shared(Path("credentials.json"), status(os.geteuid()))
+    refuse_shared(Path("credentials.json"), status(os.geteuid()), RENEWAL)
 
     with pytest.raises(CliError, match="belongs to another user"):
-        refuse_shared(Path("credentials.json"), status(os.geteuid() + 1))
+        refuse_shared(Path("credentials.json"), status(os.geteuid() + 1), RENEWAL)
 
 
 def test_a_server_elsewhere_does_not_steer_us_to_services_of_this_machine() -> None:
