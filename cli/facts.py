@@ -74,7 +74,14 @@ def facts_of_token(token: RegistrationToken) -> Iterator[Fact]:
     yield "Uses", _uses(token)
     yield "Expires", _moment(token.expires_at, "never")
     yield "Last used", _moment(token.last_used_at)
+    if token.not_before is not None:
+        yield "Not before", _moment(token.not_before)
     yield "Taints", _words(token.taints)
+    yield "Labels", _pairs(token.labels)
+    if token.name_pattern is not None:
+        yield "Names", token.name_pattern
+    if token.source_networks:
+        yield "Networks", _words(token.source_networks)
     yield "Pre-approved", "yes" if token.pre_approved else "no"
     if token.ephemeral_s is not None:
         yield "Ephemeral", f"devices leave after {timedelta(seconds=token.ephemeral_s)} of silence"

@@ -1,7 +1,7 @@
 """Registration tokens, as the user who makes and ends them sees them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -38,6 +38,9 @@ class RegistrationToken(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     last_used_at: datetime | None = None
     taints: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    name_pattern: str | None = None
+    source_networks: tuple[str, ...] = ()
     pre_approved: bool = False
     ephemeral_s: int | None = None
 

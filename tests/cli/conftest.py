@@ -10,6 +10,7 @@ import pytest
 from cli.invocation import Parts
 from cli.main import main
 from common.randomness import SystemRandomness
+from tests.cli.real_api import RealApi, real_api
 from tests.fakes.clock import FakeClock
 from tests.fakes.device_provider import DeviceProvider
 
@@ -77,6 +78,16 @@ def environment(monkeypatch: pytest.MonkeyPatch, folder: Path, provider: DeviceP
 @pytest.fixture
 def machine(capsys: pytest.CaptureFixture[str]) -> Machine:
     return Machine(capsys)
+
+
+@pytest.fixture
+def api(
+    machine: Machine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: None
+) -> Iterator[RealApi]:
+    """The real API server, which goes by the machine's clock and is the server of all commands."""
+    with real_api(tmp_path / "doorward.db", machine.clock) as running:
+        monkeypatch.setenv("DOORWARD_SERVER", running.url)
+        yield running
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from cli.main import doorward
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
-def commands_below(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    """What can be run, each with the words that run it."""
-    for word, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands_below(f"{name} {word}", command)
-        else:
-            yield f"{name} {word}", command
+def all_commands(
+    command: click.Command = doorward, *words: str
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command and group, with the words behind `doorward` that name it."""
+    yield words, command
+    if isinstance(command, click.Group):
+        for word, below in command.commands.items():
+            yield from all_commands(below, *words, word)
 
 
 def test_every_exit_code_is_documented() -> None:
@@ -26,13 +27,17 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_command_and_option_is_documented() -> None:
-    commands = dict(commands_below("doorward", doorward))
+    commands = {
+        " ".join(("doorward", *words)): command
+        for words, command in all_commands()
+        if not isinstance(command, click.Group)
+    }
     options = {
         name
         for command in commands.values()
         for part in command.params
         if isinstance(part, click.Option)
-        for name in part.opts
+        for name in (*part.opts, *part.secondary_opts)
     }
 
     assert "doorward routes explain" in commands

@@ -1,6 +1,7 @@
-"""`doorward login` as a person sees it, in a real terminal."""
+"""What a person sees in a real terminal: logging in, a secret that is shown once, and what is asked."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ import pexpect
 import pytest
 
 from cli.errors import ExitCode
+from tests.apiserver.callers import holder
+from tests.cli.real_api import RealApi
 from tests.fakes.device_provider import DeviceProvider, oauth_error
 
 CHECKOUT = Path(__file__).parents[2]
@@ -22,15 +25,15 @@ def impatient_provider(provider: DeviceProvider) -> None:
 
 
 @contextmanager
-def terminal(**variables: str) -> Iterator["pexpect.spawn[str]"]:
+def terminal(*arguments: str, columns: int = 100, **variables: str) -> Iterator["pexpect.spawn[str]"]:
     child = pexpect.spawn(
         sys.executable,
-        ["-m", "cli", "login", "--no-browser"],
+        ["-m", "cli", *(arguments or ("login", "--no-browser"))],
         cwd=str(CHECKOUT),
         env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables},
         encoding="utf-8",
         timeout=20,
-        dimensions=(30, 100),
+        dimensions=(30, columns),
     )
     try:
         yield child
@@ -82,3 +85,64 @@ def test_ctrl_c_cancels_and_gives_the_cursor_back(provider: DeviceProvider) -> N
         assert "Login cancelled." in shown
         assert "Traceback" not in shown
         assert shown.rindex("\x1b[?25h") >= 0
+
+
+@pytest.fixture
+def alice(api: RealApi, folder: Path) -> RealApi:
+    """A server at which alice is logged in here."""
+    api.log_in(folder)
+    return api
+
+
+def test_a_secret_is_shown_once_with_the_line_that_uses_it(alice: RealApi) -> None:
+    with terminal("registration-token", "create", "--label", "laptop", "--single-use", columns=60) as child:
+        shown = read_to_the_end(child)
+
+        assert child.exitstatus == ExitCode.SUCCESS
+        assert "╭" in shown
+        assert "The token is shown this once. On the machine that joins:" in shown
+        # Never broken, however narrow the terminal is: it is there to be copied.
+        line = rf"\r\ndoorward enroll --server {re.escape(alice.url)} --token dwr_[0-9A-Za-z]{{71}}\r\n"
+        assert re.search(line, shown)
+
+
+class TestConfirmation:
+    @pytest.fixture
+    def token(self, alice: RealApi) -> str:
+        """The label of a token that has enrolled two devices."""
+        secret = alice.registration_token(label="lab")
+        for name in ("one", "two"):
+            alice.run(holder(alice.server, secret).done("POST", "/devices", {"name": name}))
+        return "lab"
+
+    @pytest.mark.parametrize(("said", "states"), [("y", {"suspended"}), ("n", {"active"}), ("", {"active"})])
+    def test_a_revocation_names_the_count_and_asks(
+        self, alice: RealApi, token: str, said: str, states: set[str]
+    ) -> None:
+        with terminal("registration-token", "revoke", token, "--devices", "suspend") as child:
+            child.expect_exact(
+                "Revoke the registration token lab, and suspend the 2 devices that it enrolled?"
+            )
+            child.sendline(said)
+            shown = read_to_the_end(child)
+
+            assert child.exitstatus == (ExitCode.SUCCESS if said == "y" else ExitCode.CANCELLED)
+            assert ("Nothing was changed." in shown) == (said != "y")
+        assert {device["state"] for device in alice.devices()} == states
+
+    def test_yes_is_not_asked(self, alice: RealApi, token: str) -> None:
+        with terminal("registration-token", "revoke", token, "--devices", "revoke", "--yes") as child:
+            read_to_the_end(child)
+
+            assert child.exitstatus == ExitCode.SUCCESS
+        assert alice.devices() == []
+
+    def test_a_device_is_not_revoked_by_mistake(self, alice: RealApi, token: str) -> None:
+        with terminal("device", "revoke", "one") as child:
+            child.expect_exact("for ever?")
+            child.sendintr()
+            shown = read_to_the_end(child)
+
+            assert child.exitstatus == ExitCode.CANCELLED
+            assert "Traceback" not in shown
+        assert len(alice.devices()) == 2

@@ -205,7 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        self._handle(dict(parse_qsl(body, strict_parsing=True)))
+        is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
+        self._handle(dict(parse_qsl(body, strict_parsing=True)) if is_form else {})
 
     def _handle(self, form: Mapping[str, str]) -> None:
         target = urlsplit(self.path)
