@@ -275,6 +275,7 @@ devices = Table(
         sqlite_where=text("ended_at IS NOT NULL"),
         postgresql_where=text("ended_at IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,
 )
 
 device_tokens = Table(

@@ -163,6 +163,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="devices_tenant_id_fk"),
         sa.PrimaryKeyConstraint("id", name="devices_pk"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "devices_ended_index",
