@@ -320,3 +320,20 @@ async def test_each_deed_is_written_down_and_no_secret_with_it(server: ApiServer
     everything = " ".join(f"{event.before}{event.after}" for event in written)
     for secret in (made["token"], rotated["token"]):
         assert secret[26:69] not in everything
+
+
+async def test_a_later_choice_for_the_devices_is_written_down_where_it_did_something(
+    server: ApiServer, alice: Caller
+) -> None:
+    made = await make(alice)
+    await holder(server, made["token"]).done("POST", "/devices", {"name": "web"})
+    for choice in ("keep", "keep", "suspend", "suspend", "revoke"):
+        await alice.done("POST", f"{TOKENS}/{made['id']}/revoke", {"devices": choice})
+
+    told = [event.after for event in await events(server, made) if event.action.endswith("revoked")]
+
+    assert len(told) == 3
+    assert told[1:] == [
+        '{"devices":{"choice":"suspend","count":1}}',
+        '{"devices":{"choice":"revoke","count":1}}',
+    ]
