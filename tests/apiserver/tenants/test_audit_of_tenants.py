@@ -8,7 +8,9 @@ import pytest
 from apiserver.audit.chain import AuditEvent
 from apiserver.storage.records import AuditPage
 from apiserver.tenants.tenants import TenantId
-from tests.apiserver.people import ACCEPT, TENANTS, Person
+from tests.apiserver.tenants.people import ACCEPT, TENANTS, Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def events(person: Person, tenant_id: TenantId) -> list[AuditEvent]:
@@ -124,13 +126,13 @@ async def test_the_life_of_an_invitation_is_told_without_its_secret(alice: Perso
 async def test_what_was_not_done_is_not_told(alice: Person, method: str, path: str, body: Any) -> None:
     tenant_id = await alice.makes_tenant()
 
-    await alice.ask(method, f"{TENANTS}/{tenant_id}{path.format(me=await alice.id())}", body)
+    await alice.call(method, f"{TENANTS}/{tenant_id}{path.format(me=await alice.id())}", body)
 
     assert len(await events(alice, tenant_id)) == 1
 
 
 async def test_an_event_says_from_where_and_in_which_request(alice: Person) -> None:
-    answer = await alice.ask("POST", TENANTS, {"name": "Works"})
+    answer = await alice.call("POST", TENANTS, {"name": "Works"})
 
     (event,) = await events(alice, TenantId(answer.body["id"]))
     assert event.address == "127.0.0.1"

@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from apiserver.tenants.tenants import TenantId
-from apiserver.tokens.registration_token import RegistrationTokenId
-from tests.apiserver.builders import a_token
-from tests.apiserver.people import ACCEPT, DEVICES, TENANTS, Person
+from tests.apiserver.made import MadeToken
+from tests.apiserver.tenants.people import ACCEPT, DEVICES, TENANTS, Person, somebody
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def works(alice: Person, bob: Person) -> TenantId:
     """A tenant of Alice's with Bob as an admin."""
     tenant_id = await alice.makes_tenant(kind="community")
@@ -35,9 +37,9 @@ async def test_devices_of_who_is_gone_are_suspended_in_that_tenant_alone(
 
     await ends(bob, alice, works)
 
-    assert await _me(bob, device) == (403, "device_suspended")
-    assert await _me(bob, others) == (200, None)
-    assert await _me(bob, elsewhere) == (200, None)
+    assert (await bob.hears_of_itself(device)).refusal == (403, "device_suspended")
+    assert await bob.can_act(others)
+    assert await bob.can_act(elsewhere)
     shown = await alice.done("GET", f"{DEVICES}/{device['id']}")
     assert (shown["state"], shown["state_reason"]) == ("suspended", "owner_left")
 
@@ -46,26 +48,26 @@ async def test_devices_of_who_is_gone_are_suspended_in_that_tenant_alone(
 async def test_registration_tokens_of_who_is_gone_are_suspended_in_that_tenant_alone(
     alice: Person, bob: Person, works: TenantId, ends: Any
 ) -> None:
-    await _add_token(bob, "rgt_works", works)
-    await _add_token(bob, "rgt_own", await bob.personal_tenant())
-    await _add_token(alice, "rgt_alice", works)
+    token = await bob.has_token(works)
+    own = await bob.has_token(await bob.personal_tenant())
+    of_alice = await alice.has_token(works)
 
     await ends(bob, alice, works)
 
-    suspended = [await _is_suspended(alice, name) for name in ("rgt_works", "rgt_own", "rgt_alice")]
+    suspended = [await _is_suspended(alice, made) for made in (token, own, of_alice)]
     assert suspended == [True, False, False]
 
 
 async def test_a_departure_that_is_refused_suspends_nothing(alice: Person) -> None:
     tenant_id = await alice.makes_tenant()
     device = await alice.registers_device(tenant_id)
-    await _add_token(alice, "rgt_1", tenant_id)
+    token = await alice.has_token(tenant_id)
 
-    refused = await alice.ask("DELETE", f"{TENANTS}/{tenant_id}/members/{await alice.id()}")
+    refused = await alice.call("DELETE", f"{TENANTS}/{tenant_id}/members/{await alice.id()}")
 
     assert refused.status == 409
-    assert await _me(alice, device) == (200, None)
-    assert not await _is_suspended(alice, "rgt_1")
+    assert await alice.can_act(device)
+    assert not await _is_suspended(alice, token)
 
 
 async def test_who_takes_over_a_device_of_one_who_left_lets_it_act_again(
@@ -77,7 +79,7 @@ async def test_who_takes_over_a_device_of_one_who_left_lets_it_act_again(
     taken = await alice.done("POST", f"{DEVICES}/{device['id']}/take-over")
 
     assert (taken["owner_id"], taken["state"], taken["state_reason"]) == (await alice.id(), "active", None)
-    assert await _me(bob, device) == (200, None)
+    assert await bob.can_act(device)
 
 
 async def test_a_device_that_waited_for_its_approval_still_waits_after_a_take_over(
@@ -113,7 +115,7 @@ async def test_a_device_that_was_taken_over_does_not_leave_with_its_former_owner
 
     await leaves(bob, alice, works)
 
-    assert await _me(bob, device) == (200, None)
+    assert await bob.can_act(device)
 
 
 async def test_who_comes_back_resumes_their_devices_themselves(
@@ -121,7 +123,7 @@ async def test_who_comes_back_resumes_their_devices_themselves(
 ) -> None:
     device = await bob.registers_device(works)
     await leaves(bob, alice, works)
-    gone = await bob.ask("POST", f"{DEVICES}/{device['id']}/resume")
+    gone = await bob.call("POST", f"{DEVICES}/{device['id']}/resume")
     await bob.done("POST", f"{TENANTS}/{works}/join")
 
     resumed = await bob.done("POST", f"{DEVICES}/{device['id']}/resume")
@@ -132,20 +134,20 @@ async def test_who_comes_back_resumes_their_devices_themselves(
 
 async def test_a_viewer_keeps_devices_and_lets_none_in(alice: Person, bob: Person, works: TenantId) -> None:
     device = await bob.registers_device(works)
-    await _add_token(bob, "rgt_1", works)
+    token = await bob.has_token(works)
 
     await _give(alice, bob, works, "viewer")
 
-    assert await _me(bob, device) == (200, None)
-    assert await _is_suspended(alice, "rgt_1")
+    assert await bob.can_act(device)
+    assert await _is_suspended(alice, token)
 
 
 async def test_a_member_keeps_registration_tokens(alice: Person, bob: Person, works: TenantId) -> None:
-    await _add_token(bob, "rgt_1", works)
+    token = await bob.has_token(works)
 
     await _give(alice, bob, works, "member")
 
-    assert not await _is_suspended(alice, "rgt_1")
+    assert not await _is_suspended(alice, token)
 
 
 @pytest.mark.parametrize("ends", [leaves, is_removed])
@@ -156,8 +158,8 @@ async def test_who_is_gone_does_not_come_back_by_an_invitation_of_their_own(
 
     await ends(bob, alice, works)
 
-    refused = await bob.ask("POST", ACCEPT, {"token": invitation["token"]})
-    assert (refused.status, refused.code) == (403, "invitation_not_usable")
+    refused = await bob.call("POST", ACCEPT, {"token": invitation["token"]})
+    assert refused.refusal == (403, "invitation_not_usable")
     assert refused.body["detail"].startswith("This invitation was revoked.")
 
 
@@ -180,31 +182,14 @@ async def test_invitations_that_their_maker_may_no_longer_give_are_revoked(
 
     await _give(alice, bob, works, after)
 
-    carol, dave = (Person(alice.server, alice.issuer, name) for name in ("carol", "dave"))
-    assert (await carol.ask("POST", ACCEPT, {"token": of_bob["token"]})).status == status
-    assert (await dave.ask("POST", ACCEPT, {"token": of_alice["token"]})).status == 200
+    carol, dave = (somebody(alice.server, alice.issuer) for _ in range(2))
+    assert (await carol.call("POST", ACCEPT, {"token": of_bob["token"]})).status == status
+    assert (await dave.call("POST", ACCEPT, {"token": of_alice["token"]})).status == 200
 
 
 async def _give(giver: Person, member: Person, tenant_id: TenantId, role: str) -> None:
     await giver.done("PATCH", f"{TENANTS}/{tenant_id}/members/{await member.id()}", {"role": role})
 
 
-async def _me(person: Person, device: dict[str, Any]) -> tuple[int, str | None]:
-    """What the device hears when it asks for itself."""
-    answer = await person.server.public.get(
-        f"{DEVICES}/me", headers={"Authorization": f"Bearer {device['device_token']}"}
-    )
-    return answer.status, (await answer.json()).get("code")
-
-
-async def _add_token(owner: Person, token_id: str, tenant_id: TenantId) -> None:
-    token = a_token(id=RegistrationTokenId(token_id), tenant_id=tenant_id, owner_id=await owner.id())
-    await owner.server.parts.storage.write(lambda tx: tx.registration_tokens.add(token))
-
-
-async def _is_suspended(person: Person, token_id: str) -> bool:
-    token = await person.server.parts.storage.read(
-        lambda view: view.registration_tokens.by_id(RegistrationTokenId(token_id))
-    )
-    assert token is not None
-    return token.suspended_at is not None
+async def _is_suspended(person: Person, token: MadeToken) -> bool:
+    return (await person.kept(token)).suspended_at is not None

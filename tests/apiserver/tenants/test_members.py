@@ -3,12 +3,15 @@
 import itertools
 
 import pytest
+import pytest_asyncio
 
 from apiserver.tenants.tenants import TenantId
-from tests.apiserver.people import TENANTS, Person
+from tests.apiserver.tenants.people import TENANTS, Person, somebody
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def works(alice: Person) -> TenantId:
     """A tenant of Alice's."""
     return await alice.makes_tenant(kind="community")
@@ -17,7 +20,7 @@ async def works(alice: Person) -> TenantId:
 async def test_anybody_joins_a_community_tenant_whose_id_they_know(
     alice: Person, bob: Person, works: TenantId
 ) -> None:
-    joined = await bob.ask("POST", f"{TENANTS}/{works}/join")
+    joined = await bob.call("POST", f"{TENANTS}/{works}/join")
 
     assert joined.status == 200
     assert joined.body["role"] == "member"
@@ -31,8 +34,8 @@ async def test_who_is_a_member_does_not_join_again_and_keeps_the_role(
     await bob.done("POST", f"{TENANTS}/{works}/join")
 
     for person, role in ((alice, "owner"), (bob, "member")):
-        again = await person.ask("POST", f"{TENANTS}/{works}/join")
-        assert (again.status, again.code) == (409, "already_member")
+        again = await person.call("POST", f"{TENANTS}/{works}/join")
+        assert again.refusal == (409, "already_member")
         assert (await person.done("GET", f"{TENANTS}/{works}"))["role"] == role
 
 
@@ -42,14 +45,14 @@ async def test_a_tenant_that_became_private_keeps_its_members_and_takes_no_more(
     await bob.done("POST", f"{TENANTS}/{works}/join")
     await alice.done("PATCH", f"{TENANTS}/{works}", {"kind": "private"})
 
-    assert (await carol.ask("POST", f"{TENANTS}/{works}/join")).status == 404
-    assert (await bob.ask("GET", f"{TENANTS}/{works}")).status == 200
+    assert (await carol.call("POST", f"{TENANTS}/{works}/join")).status == 404
+    assert (await bob.call("GET", f"{TENANTS}/{works}")).status == 200
 
 
 async def test_members_are_listed_with_what_the_provider_tells_of_them(
     alice: Person, works: TenantId, bob: Person
 ) -> None:
-    named = Person(bob.server, bob.issuer, "bob", {"name": "Bob", "email": "bob@example.test"})
+    named = bob.with_claims(name="Bob", email="bob@example.test")
     await named.done("POST", f"{TENANTS}/{works}/join")
 
     listed = await alice.done("GET", f"{TENANTS}/{works}/members?role=member")
@@ -65,7 +68,7 @@ async def test_members_are_listed_with_what_the_provider_tells_of_them(
 
 
 async def test_members_are_listed_page_by_page_each_once(alice: Person, works: TenantId) -> None:
-    people = [Person(alice.server, alice.issuer, f"user-{number}") for number in range(4)]
+    people = [somebody(alice.server, alice.issuer) for _ in range(4)]
     for person in people:
         await person.done("POST", f"{TENANTS}/{works}/join")
 
@@ -86,8 +89,8 @@ async def test_a_cursor_of_another_tenant_or_filter_opens_nothing(
 
     assert cursor is not None
     for path in (f"{other}/members?cursor={cursor}", f"{works}/members?role=owner&cursor={cursor}"):
-        answer = await alice.ask("GET", f"{TENANTS}/{path}")
-        assert (answer.status, answer.code) == (400, "bad_request")
+        answer = await alice.call("GET", f"{TENANTS}/{path}")
+        assert answer.refusal == (400, "bad_request")
 
 
 ROLES = ("viewer", "member", "admin", "owner")
@@ -109,7 +112,7 @@ async def test_who_gives_which_role_to_whom(
     given = {}
     for before, after in CHANGES:
         await alice.done("PATCH", carols, {"role": before})
-        answer = await bob.ask("PATCH", carols, {"role": after})
+        answer = await bob.call("PATCH", carols, {"role": after})
         given[before, after] = (answer.status, (await carol.done("GET", f"{TENANTS}/{works}"))["role"])
 
     assert given == {
@@ -126,9 +129,9 @@ async def test_who_removes_whom(
     path, removed = f"{TENANTS}/{works}/members/{await carol.id()}", {}
     for role in ROLES:
         await alice.brings_in(carol, works, role)
-        answer = await bob.ask("DELETE", path)
-        removed[role] = (answer.status, (await carol.ask("GET", f"{TENANTS}/{works}")).status)
-        await alice.ask("DELETE", path)
+        answer = await bob.call("DELETE", path)
+        removed[role] = (answer.status, (await carol.call("GET", f"{TENANTS}/{works}")).status)
+        await alice.call("DELETE", path)
 
     assert removed == {role: (204, 404) if may_change(remover, role) else (403, 200) for role in ROLES}
 
@@ -137,19 +140,19 @@ async def test_who_removes_whom(
 async def test_everybody_may_leave(alice: Person, bob: Person, works: TenantId, role: str) -> None:
     await alice.brings_in(bob, works, role)
 
-    left = await bob.ask("DELETE", f"{TENANTS}/{works}/members/{await bob.id()}")
+    left = await bob.call("DELETE", f"{TENANTS}/{works}/members/{await bob.id()}")
 
     assert left.status == 204
-    assert (await bob.ask("GET", f"{TENANTS}/{works}")).status == 404
-    assert works not in str(await bob.done("GET", "/api/v1/users/me"))
+    assert (await bob.call("GET", f"{TENANTS}/{works}")).status == 404
+    assert works not in str(await bob.done("GET", "/users/me"))
 
 
 async def test_the_last_owner_stays_and_stays_owner(alice: Person, bob: Person, works: TenantId) -> None:
     await alice.brings_in(bob, works, "admin")
     alices = f"{TENANTS}/{works}/members/{await alice.id()}"
 
-    for answer in (await alice.ask("DELETE", alices), await alice.ask("PATCH", alices, {"role": "admin"})):
-        assert (answer.status, answer.code) == (409, "last_owner")
+    for answer in (await alice.call("DELETE", alices), await alice.call("PATCH", alices, {"role": "admin"})):
+        assert answer.refusal == (409, "last_owner")
     assert (await alice.done("GET", f"{TENANTS}/{works}"))["role"] == "owner"
 
 
@@ -159,7 +162,7 @@ async def test_a_tenant_is_handed_over(alice: Person, bob: Person, works: Tenant
     await alice.done("DELETE", f"{TENANTS}/{works}/members/{await alice.id()}")
 
     assert (await bob.done("GET", f"{TENANTS}/{works}"))["role"] == "owner"
-    assert (await alice.ask("GET", f"{TENANTS}/{works}")).status == 404
+    assert (await alice.call("GET", f"{TENANTS}/{works}")).status == 404
 
 
 async def test_the_role_that_a_member_has_may_be_given_again(alice: Person, works: TenantId) -> None:
@@ -172,9 +175,9 @@ async def test_the_role_that_a_member_has_may_be_given_again(alice: Person, work
     "body", [{}, {"role": "king"}, {"role": None}, {"role": "admin", "user_id": "usr_1"}], ids=str
 )
 async def test_a_role_is_one_of_four(alice: Person, works: TenantId, body: dict[str, str]) -> None:
-    answer = await alice.ask("PATCH", f"{TENANTS}/{works}/members/{await alice.id()}", body)
+    answer = await alice.call("PATCH", f"{TENANTS}/{works}/members/{await alice.id()}", body)
 
-    assert (answer.status, answer.code) == (422, "invalid_body")
+    assert answer.refusal == (422, "invalid_body")
 
 
 async def test_who_is_no_member_has_no_role_and_cannot_be_removed(
@@ -182,5 +185,5 @@ async def test_who_is_no_member_has_no_role_and_cannot_be_removed(
 ) -> None:
     for user_id in (await bob.id(), "usr_never"):
         path = f"{TENANTS}/{works}/members/{user_id}"
-        for answer in (await alice.ask("PATCH", path, {"role": "admin"}), await alice.ask("DELETE", path)):
+        for answer in (await alice.call("PATCH", path, {"role": "admin"}), await alice.call("DELETE", path)):
             assert (answer.status, answer.body["detail"]) == (404, "There is no such member.")

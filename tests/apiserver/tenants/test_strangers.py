@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.people import ACCEPT, TENANTS, Answer, Person
+from tests.apiserver.callers import Reply, holder
 from tests.apiserver.server import ApiServer
-from tests.fakes.issuer import FakeIssuer
+from tests.apiserver.tenants.people import ACCEPT, TENANTS, Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Every operation below a tenant, with a body that would do.
 OPERATIONS: dict[str, Any] = {
@@ -39,9 +41,9 @@ MAY = {
 }
 
 
-async def ask(person: Person, operation: str, tenant_id: str, **ids: str) -> Answer:
+async def ask(person: Person, operation: str, tenant_id: str, **ids: str) -> Reply:
     method, path = operation.split(" ")
-    return await person.ask(method, f"{TENANTS}/{tenant_id}{path.format(**ids)}", OPERATIONS[operation])
+    return await person.call(method, f"{TENANTS}/{tenant_id}{path.format(**ids)}", OPERATIONS[operation])
 
 
 def paths(document: dict[str, Any], prefix: str) -> Iterator[str]:
@@ -54,7 +56,7 @@ def paths(document: dict[str, Any], prefix: str) -> Iterator[str]:
 async def test_these_are_all_operations_that_name_a_tenant(server: ApiServer) -> None:
     document = await (await server.public.get("/openapi.json")).json()
 
-    assert set(paths(document, f"{TENANTS}/{{tenant_id}}")) == set(OPERATIONS)
+    assert set(paths(document, f"/api/v1{TENANTS}/{{tenant_id}}")) == set(OPERATIONS)
     assert set(MAY) == set(OPERATIONS) - {"POST /join"}
 
 
@@ -115,38 +117,34 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("operation", CHANGES)
-async def test_a_narrowed_token_changes_no_tenant(
-    alice: Person, server: ApiServer, issuer: FakeIssuer, operation: str
-) -> None:
+async def test_a_narrowed_token_changes_no_tenant(alice: Person, operation: str) -> None:
     tenant_id = await alice.makes_tenant()
     ids = {"user_id": await alice.id(), "invitation_id": (await alice.invites(tenant_id))["id"]}
-    narrowed = Person(server, issuer, "alice", {"scope": "openid devices:read devices:write"})
+    narrowed = alice.with_claims(scope="openid devices:read devices:write")
 
     refused = await ask(narrowed, operation, tenant_id, **ids)
 
-    assert (refused.status, refused.code) == (403, "insufficient_scope")
+    assert refused.refusal == (403, "insufficient_scope")
     assert 'scope="tenants:admin"' in refused.headers["WWW-Authenticate"]
 
 
-async def test_a_narrowed_token_makes_and_joins_no_tenant_and_sees_those_it_is_in(
-    alice: Person, server: ApiServer, issuer: FakeIssuer
-) -> None:
+async def test_a_narrowed_token_makes_and_joins_no_tenant_and_sees_those_it_is_in(alice: Person) -> None:
     tenant_id = await alice.makes_tenant()
-    narrowed = Person(server, issuer, "alice", {"scope": "devices:read"})
+    narrowed = alice.with_claims(scope="devices:read")
 
-    made = await narrowed.ask("POST", TENANTS, {"name": "Other"})
-    accepted = await narrowed.ask("POST", ACCEPT, {"token": "dwi_"})
+    made = await narrowed.call("POST", TENANTS, {"name": "Other"})
+    accepted = await narrowed.call("POST", ACCEPT, {"token": "dwi_"})
     listed = await narrowed.done("GET", TENANTS)
 
-    assert [answer.code for answer in (made, accepted)] == ["insufficient_scope"] * 2
+    assert [answer.refusal for answer in (made, accepted)] == [(403, "insufficient_scope")] * 2
     assert tenant_id in [tenant["id"] for tenant in listed["items"]]
-    assert (await narrowed.ask("GET", f"{TENANTS}/{tenant_id}")).status == 200
+    assert (await narrowed.call("GET", f"{TENANTS}/{tenant_id}")).status == 200
 
 
 async def test_a_device_token_reads_no_tenant(alice: Person) -> None:
     tenant_id = await alice.makes_tenant()
     device = await alice.registers_device(tenant_id)
-    bearer = {"Authorization": f"Bearer {device['device_token']}"}
+    itself = holder(alice.server, device["device_token"])
 
     for path in (TENANTS, f"{TENANTS}/{tenant_id}", f"{TENANTS}/{tenant_id}/members"):
-        assert (await alice.server.public.get(path, headers=bearer)).status == 403
+        assert (await itself.call("GET", path)).status == 403
