@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from apiserver.storage.contracts import Storage
 from apiserver.tenants.tenants import DeviceApproval, Role
@@ -72,7 +73,7 @@ class World:
     async def call(
         self,
         method: str,
-        path: str,
+        path: str | URL,
         bearer: str | None,
         *,
         headers: dict[str, str] | None = None,
@@ -93,7 +94,7 @@ class World:
         me = await self.server.me(self.issuer.access_token(subject))
         return Person(self, subject, me["id"], me["personal_tenant_id"])
 
-    async def tenant(self, approval: DeviceApproval = DeviceApproval.AUTOMATIC, **roles: "Person") -> str:
+    async def tenant(self, approval: DeviceApproval = DeviceApproval.AUTOMATIC, /, **roles: "Person") -> str:
         """A tenant in which each role is somebody's: `owner=alice, viewer=bob`."""
         members = {person.id: Role(role) for role, person in roles.items()}
         return await make_tenant(self.storage, self.clock.now(), approval=approval, members=members)
@@ -110,7 +111,7 @@ class Person:
     def bearer(self, **claims: Any) -> str:
         return self.world.issuer.access_token(self.subject, **claims)
 
-    async def call(self, method: str, path: str, **body: Any) -> Answer:
+    async def call(self, method: str, path: str | URL, **body: Any) -> Answer:
         return await self.world.call(method, path, self.bearer(), **body)
 
     async def register(

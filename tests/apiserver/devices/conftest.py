@@ -15,11 +15,12 @@ from tests.fakes.issuer import FakeIssuer
 SERVER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(scope="module")
 def database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path | str]:
-    if request.param == "sqlite":
+    """SQLite, unless the test's file runs on both (`engines.ON_BOTH`)."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield tmp_path_factory.mktemp("devices") / "doorward.db"
         return
     with request.getfixturevalue("postgres_server").database() as url:

@@ -10,10 +10,11 @@ import pytest
 from apiserver.devices.device import DeviceId
 from apiserver.storage.contracts import Transaction
 from apiserver.tenants.tenants import DeviceApproval
+from tests.apiserver.devices.engines import ON_BOTH
 from tests.apiserver.machines import Answer, Machine, Person, World, my_device
 from tests.apiserver.made import change_token, device_of, expire_device, make_pool
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_BOTH]
 
 FINGERPRINT = "machine-id:0123456789abcdef"
 

@@ -9,11 +9,12 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from apiserver.tenants.tenants import DeviceApproval
+from tests.apiserver.devices.engines import ON_BOTH
 from tests.apiserver.machines import DEVICES, Machine, Person, World, my_device
 from tests.apiserver.made import change_token
 from tests.fakes.hpke_opener import open_base
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_BOTH]
 
 
 async def test_a_machine_with_a_key_gets_its_token_sealed(world: World, alice: Person) -> None:

@@ -1,0 +1,201 @@
+"""What people do to devices over HTTP: every deed in every state, and what it means to the device."""
+
+from collections.abc import Awaitable, Callable
+from itertools import product
+
+import pytest
+
+from apiserver.tenants.tenants import DeviceApproval
+from tests.apiserver.devices.engines import ON_BOTH
+from tests.apiserver.machines import DEVICES, Answer, Machine, Person, World, my_device
+from tests.apiserver.made import device_of, expire_device
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_BOTH]
+
+FINGERPRINT = "machine-id:0123456789abcdef"
+Bring = Callable[[World, Person], Awaitable[str]]
+
+
+async def pending(world: World, person: Person) -> str:
+    tenant_id = await world.tenant(DeviceApproval.REQUIRED, owner=person)
+    token = await person.token(tenant_id)
+    return str((await token.register(Machine())).device()["id"])
+
+
+async def active(_world: World, person: Person) -> str:
+    return str((await person.register(Machine())).device()["id"])
+
+
+async def suspended(world: World, person: Person) -> str:
+    device_id = await active(world, person)
+    await person.do("suspend", device_id)
+    return device_id
+
+
+async def quarantined(_world: World, person: Person) -> str:
+    token = await person.token()
+    await token.register(Machine(), fingerprint=FINGERPRINT)
+    return str((await token.register(Machine(), fingerprint=FINGERPRINT)).device()["id"])
+
+
+async def revoked(world: World, person: Person) -> str:
+    device_id = await active(world, person)
+    await person.do("revoke", device_id)
+    return device_id
+
+
+async def expired(world: World, person: Person) -> str:
+    device_id = await active(world, person)
+    await expire_device(world.storage, device_id, world.clock.now())
+    return device_id
+
+
+STATES: dict[str, Bring] = {
+    "pending": pending,
+    "active": active,
+    "suspended": suspended,
+    "quarantined": quarantined,
+    "revoked": revoked,
+    "expired": expired,
+}
+DEEDS = ("approve", "suspend", "resume", "revoke", "take-over", "rotate-token", "change")
+# The state that follows; what is not here is refused.
+FOLLOWS = {
+    ("pending", "approve"): "active",
+    ("quarantined", "approve"): "active",
+    ("pending", "suspend"): "suspended",
+    ("active", "suspend"): "suspended",
+    ("quarantined", "suspend"): "suspended",
+    ("suspended", "resume"): "active",
+    **{(state, "revoke"): "revoked" for state in STATES},
+    **{(state, "take-over"): state for state in STATES},
+    **{
+        (state, deed): state
+        for state in ("pending", "active", "suspended", "quarantined")
+        for deed in ("rotate-token", "change")
+    },
+}
+
+
+async def do(person: Person, deed: str, device_id: str) -> Answer:
+    if deed == "change":
+        return await person.call("PATCH", f"{DEVICES}/{device_id}", json={"name": "changed"})
+    return await person.do(deed, device_id)
+
+
+@pytest.mark.parametrize(("state", "deed"), [*product(STATES, DEEDS)])
+async def test_every_deed_in_every_state(world: World, alice: Person, state: str, deed: str) -> None:
+    device_id = await STATES[state](world, alice)
+    before = await alice.device(device_id)
+    answer = await do(alice, deed, device_id)
+    after = await alice.device(device_id)
+
+    assert before["state"] == state
+    if (follows := FOLLOWS.get((state, deed))) is None:
+        assert answer.refusal == (409, "wrong_state")
+        assert after == before
+    else:
+        assert answer.status == 200
+        assert after["state"] == follows
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    "device_id", ["dev_0000000000000000000000", "me", "x", "%00", "'%20OR%201=1--", "%ff"]
+)
+async def test_a_device_that_never_was(alice: Person, deed: str, device_id: str) -> None:
+    answer = await do(alice, deed, device_id)
+
+    assert answer.status in {403, 404, 405} if device_id == "me" else answer.refusal == (404, "not_found")
+
+
+async def test_a_deed_that_is_none(alice: Person, world: World) -> None:
+    assert (await alice.do("delete", await active(world, alice))).refusal == (404, "not_found")
+
+
+async def test_a_revoked_device_is_out_at_the_very_next_request(world: World, alice: Person) -> None:
+    machine = Machine()
+    answer = await alice.register(machine)
+    device_token = machine.opened(answer)
+    before = await my_device(world, device_token)
+    await alice.do("revoke", answer.body["id"])
+
+    assert before.status == 200
+    assert (await my_device(world, device_token)).refusal == (401, "device_revoked")
+
+
+async def test_a_revoked_device_stays_as_it_is(world: World, alice: Person) -> None:
+    device_id = await revoked(world, alice)
+    before = await alice.device(device_id)
+    await alice.do("revoke", device_id)
+
+    assert await alice.device(device_id) == before
+
+
+async def test_only_one_is_revoked(world: World, alice: Person) -> None:
+    token, machine = await alice.token(), Machine()
+    first = await token.register(Machine())
+    second = await token.register(machine)
+    await alice.do("revoke", first.body["id"])
+
+    assert (await my_device(world, machine.opened(second))).status == 200
+
+
+async def test_a_suspended_device_may_nothing_until_it_is_resumed(world: World, alice: Person) -> None:
+    machine = Machine()
+    answer = await alice.register(machine)
+    device_token = machine.opened(answer)
+    await alice.do("suspend", answer.body["id"])
+    meanwhile = await my_device(world, device_token)
+    await alice.do("resume", answer.body["id"])
+
+    assert meanwhile.refusal == (403, "device_suspended")
+    assert (await my_device(world, device_token)).status == 200
+
+
+async def test_a_suspended_device_does_not_leave_or_rotate(world: World, alice: Person) -> None:
+    machine = Machine()
+    answer = await alice.register(machine)
+    device_token = machine.opened(answer)
+    await alice.do("suspend", answer.body["id"])
+
+    left = await world.call("DELETE", f"{DEVICES}/me", device_token)
+    rotated = await world.call("POST", f"{DEVICES}/me/rotate-token", device_token)
+    assert {left.refusal, rotated.refusal} == {(403, "device_suspended")}
+
+
+async def test_a_resumed_device_is_what_it_was(world: World, alice: Person) -> None:
+    for bring in (pending, quarantined):
+        device_id = await bring(world, alice)
+        before = (await alice.device(device_id))["state"]
+        await alice.do("suspend", device_id)
+
+        assert (await alice.do("resume", device_id)).body["state"] == before
+
+
+async def test_approval_is_dated(world: World, alice: Person) -> None:
+    device_id = await pending(world, alice)
+    await alice.do("approve", device_id)
+
+    assert (await device_of(world.storage, device_id)).approved_at == world.clock.now()
+
+
+async def test_taking_over_makes_an_owner(world: World, alice: Person, bob: Person) -> None:
+    tenant_id = await world.tenant(admin=alice, member=bob)
+    device = (await bob.register(tenant_id=tenant_id)).device()
+    refused = await bob.do("take-over", device["id"])
+    answer = await alice.do("take-over", device["id"])
+
+    assert refused.refusal == (403, "forbidden")
+    assert answer.body["owner_id"] == alice.id
+    assert (await bob.call("GET", f"{DEVICES}/{device['id']}")).refusal == (404, "not_found")
+
+
+async def test_every_answer_has_the_tag_of_what_it_shows(world: World, alice: Person) -> None:
+    device_id = await active(world, alice)
+    for deed in ("suspend", "resume", "take-over", "revoke"):
+        answer = await alice.do(deed, device_id)
+        shown = await alice.call("GET", f"{DEVICES}/{device_id}")
+
+        assert answer.headers["ETag"] == shown.headers["ETag"]
+        assert answer.body == shown.body
