@@ -292,13 +292,19 @@ class _Joining:
 
     async def _finish(self, transaction: Transaction, registered: Registered) -> None:
         device, former = registered.device, registered.former
-        if self.repeatable is not None and await self.repeatable.former_resource(transaction) is None:
-            await self.repeatable.remember(transaction, device.id, self.actor.at)
+        await self._remember(transaction, registered)
         action = "device.registered" if registered.is_new else "device.came_again"
         before = None if former is None else facts_of(former)
         after = {**facts_of(device), "device_token_id": registered.device_token_id}
         deed = Deed(device.tenant_id, action, "device", device.id, before, after)
         await self.parts.auditor.record(transaction, self.actor, deed)
+
+    async def _remember(self, transaction: Transaction, registered: Registered) -> None:
+        if self.repeatable is None:
+            return
+        # What is new in any case: there it shows that another server has done the same request meanwhile.
+        if registered.is_new or await self.repeatable.former_resource(transaction) is None:
+            await self.repeatable.remember(transaction, registered.device.id, self.actor.at)
 
 
 def _labels_of_both(forced: Forced, asked: AskedDevice) -> dict[str, str]:
