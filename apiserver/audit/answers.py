@@ -60,7 +60,7 @@ class AuditCheckpoint(Body, frozen=True):
     """The `mac` (hex) that the event `seq` had when the server logged it, or has now."""
 
     seq: Annotated[int, msgspec.Meta(ge=FIRST_SEQ, le=LARGEST_SEQ)]
-    mac: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    mac: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
 class AuditVerification(Body, frozen=True):

@@ -29,7 +29,10 @@ _FORMAT = "doorward/audit/v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """`before` and `after` are JSON texts without secrets. `key_id` and `mac` are set by `linked`."""
+    """`before` and `after` are JSON texts without secrets. `key_id` and `mac` are set by `linked`.
+
+    One without a MAC was never linked, or is in place of one that cannot be read.
+    """
 
     tenant_id: TenantId
     seq: int
@@ -139,9 +142,9 @@ class ChainVerifier:
 
     def _look_at_mac(self, event: AuditEvent) -> None:
         key = self.keys.get(event.key_id)
-        if key is None:
+        if key is None and event.mac:
             self._fault(event.seq, FaultKind.UNKNOWN_KEY)
-        elif not hmac.compare_digest(mac_of(key, self._last.mac, event), event.mac):
+        elif key is None or not hmac.compare_digest(mac_of(key, self._last.mac, event), event.mac):
             self._fault(event.seq, FaultKind.EDITED)
 
     def _fault(self, seq: int, kind: FaultKind) -> None:
