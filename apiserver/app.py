@@ -1,6 +1,6 @@
 """The composition root: opens the parts, joins them to the two applications. It alone knows the storage."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
 from apiserver.audit.chain import audit_key
+from apiserver.audit.checkpoints import CheckpointLog
 from apiserver.audit.handlers import AuditHandlers
 from apiserver.audit.trail import Auditor
 from apiserver.audit.verification import ChainVerification
@@ -66,6 +67,7 @@ class Parts:
     storage_watch: StorageWatch
     registry: CollectorRegistry
     last_seen: LastSeen
+    auditor: Auditor
 
 
 @asynccontextmanager
@@ -90,6 +92,9 @@ async def open_parts(
         server_keys = _server_keys(settings, secrets, randomness)
         watch = StorageWatch(storage)
         await watch.look()
+        checkpoints = CheckpointLog(storage)
+        # After the last event, that of background work included.
+        stack.push_async_callback(_try, checkpoints.write)
         # Closed first: background work uses all that was opened before.
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
@@ -99,8 +104,9 @@ async def open_parts(
         tasks.keep_running("provider", issuer.keep_fresh)
         tasks.keep_running("storage_watch", watch.keep_looking)
         last_seen = LastSeen(storage)
-        stack.push_async_callback(_write_last_seen, last_seen)
+        stack.push_async_callback(_try, last_seen.write)
         tasks.keep_running("last_seen", last_seen.keep_writing)
+        tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
         yield Parts(
             server_keys=server_keys,
             clock=clock,
@@ -110,6 +116,7 @@ async def open_parts(
             storage_watch=watch,
             registry=CollectorRegistry(),
             last_seen=last_seen,
+            auditor=Auditor(audit_key(server_keys[0]), randomness, checkpoints.note),
         )
 
 
@@ -153,14 +160,14 @@ def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
     return Authenticator(
         logins=VerifiedLogins(LoginVerifier(parts.issuer, settings.audience, settings.bearer)),
         clock=parts.clock,
-        users=UserDirectory(parts.storage, parts.clock, parts.randomness, _auditor(parts)),
+        users=UserDirectory(parts.storage, parts.clock, parts.randomness, parts.auditor),
         secrets=SecretAuthenticator(parts.storage, parts.clock, parts.last_seen),
     )
 
 
 def _handlers(parts: Parts) -> Handlers:
     storage, randomness, clock = parts.storage, parts.randomness, parts.clock
-    auditor = _auditor(parts)
+    auditor = parts.auditor
     lists = cursors(parts.server_keys[0])
     return Handlers(
         users=UserHandlers(storage),
@@ -183,10 +190,6 @@ def _handlers(parts: Parts) -> Handlers:
     )
 
 
-def _auditor(parts: Parts) -> Auditor:
-    return Auditor(audit_key(parts.server_keys[0]), parts.randomness)
-
-
 def _audit_keys(server_keys: Sequence[bytes]) -> Mapping[str, bytes]:
     keys = [audit_key(server_key) for server_key in server_keys]
     return {key.id: key.key for key in keys}
@@ -198,10 +201,10 @@ def build_private_app(parts: Parts) -> web.Application:
     return Health(checks=checks, registry=parts.registry).private_app()
 
 
-async def _write_last_seen(last_seen: LastSeen) -> None:
-    # What a device did last is worth a try, not an error at the end of a server.
+async def _try(write: Callable[[], Awaitable[None]]) -> None:
+    # When devices were seen last, and checkpoints: worth a try, not an error at the end of a server.
     with suppress(StorageUnavailableError):
-        await last_seen.write()
+        await write()
 
 
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -1,6 +1,6 @@
 """Writing down deeds: one event for each, in the transaction of the deed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,10 +43,17 @@ class Deed:
     after: Facts | None = None
 
 
+def _nobody(_tenant_id: TenantId) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Auditor:
+    """`on_event` hears of each tenant whose chain grows, before it is certain that it does."""
+
     key: DerivedKey
     randomness: Randomness
+    on_event: Callable[[TenantId], None] = _nobody
 
     async def record(self, transaction: Transaction, actor: Actor, deed: Deed) -> None:
         """The last write of a unit of work: the head of the chain is locked from here to its end."""
@@ -67,6 +74,7 @@ class Auditor:
             after=_json(deed.after),
         )
         await transaction.audit.append(linked(self.key, head.mac, event))
+        self.on_event(deed.tenant_id)
 
 
 def actor_of(request: web.Request, caller: Caller, at: datetime) -> Actor:
