@@ -8,11 +8,17 @@ from aiohttp import hdrs, web
 from apiserver.etags import etag
 
 
-def json_answer(
-    body: msgspec.Struct, *, status: HTTPStatus = HTTPStatus.OK, version: int | None = None
-) -> web.Response:
-    """This body as JSON, with the entity tag of its `version`."""
-    headers = {} if version is None else {hdrs.ETAG: etag(version)}
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json", headers=headers
-    )
+class Resource(msgspec.Struct, frozen=True):
+    """A single thing that has versions: each answer that shows one has its entity tag."""
+
+
+def resource_answer(resource: Resource, version: int, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """The thing as JSON, with the entity tag of this version."""
+    answer = json_answer(resource, status=status)
+    answer.headers[hdrs.ETAG] = etag(version)
+    return answer
+
+
+def json_answer(body: msgspec.Struct, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """This body as JSON."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")

@@ -22,7 +22,7 @@ from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.devices.listing import DeviceListing
 from apiserver.devices.register import Registrar
 from apiserver.errors import StorageUnavailableError
-from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies, refuse_nul_in_paths
+from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.pages import cursors
 from apiserver.routes import Handlers, api_routes
 from apiserver.server_key import kept_server_keys
@@ -149,7 +149,7 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
         trusted_proxies=settings.trusted_proxies,
     )
     # Outermost first: the log sees every answer, refusals of the limits are answered as problems.
-    middlewares = [requests.middleware(), problem_middleware(), refuse_large_bodies, refuse_nul_in_paths]
+    middlewares = [requests.middleware(), problem_middleware(), refuse_large_bodies]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT_BYTES)
     app.on_response_prepare.append(_set_headers)
     add_routes(app, api_routes(_handlers(parts)), Guard(_authenticator(settings, parts)))

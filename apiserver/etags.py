@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 
 from common.problems import ProblemCode, ProblemError
 
-_TAG = re.compile(r'"(\d{1,18})"')
+_TAG = re.compile(r'"([0-9]{1,18})"')
 
 
 def etag(version: int) -> str:
@@ -15,10 +15,10 @@ def etag(version: int) -> str:
 
 def expected_version(request: web.Request) -> int | None:
     """The version that a change was made from; None when the request does not care. Raises `ProblemError`."""
-    condition = request.headers.get(hdrs.IF_MATCH)
-    if condition is None or condition == "*":
+    conditions = request.headers.getall(hdrs.IF_MATCH, [])
+    if not conditions or conditions == ["*"]:
         return None
-    match = _TAG.fullmatch(condition)
+    match = _TAG.fullmatch(", ".join(conditions))
     if match is None:
         # A weak tag or a list never matches here; to pass over them would lose an update.
         raise changed_meanwhile()

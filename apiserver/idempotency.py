@@ -14,7 +14,8 @@ from apiserver.storage.contracts import OvertakenError, Transaction
 from common.problems import ProblemCode, ProblemError
 
 _HEADER = "Idempotency-Key"
-_FORM = re.compile(r"[!-~]{1,255}")
+KEY_FORM = "[!-~]{1,255}"
+_FORM = re.compile(KEY_FORM)
 
 
 @dataclass(frozen=True, slots=True)

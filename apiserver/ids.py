@@ -17,6 +17,11 @@ _RANDOM_BITS = 83  # the most that always fit: 62 ** 14 > 2 ** 83
 _RANDOM_BYTES = 11
 
 
+def id_form(prefix: str) -> str:
+    """The regular expression of these ids, and of no other text."""
+    return f"{prefix}_[0-9A-Za-z]{{{_TIME_LENGTH + _RANDOM_LENGTH}}}"
+
+
 def new_id(prefix: str, now: datetime, randomness: Randomness) -> str:
     """A new id such as `usr_0V3kq8Zw4x0T...`: 22 characters after the prefix.
 

@@ -1,4 +1,4 @@
-"""What no request may bring, whatever it asks for: a large body, a NUL in its path."""
+"""How large a request's body may be."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -19,12 +19,4 @@ async def refuse_large_bodies(request: web.Request, handler: Handler) -> web.Str
         raise ProblemError(
             ProblemCode.REQUEST_TOO_LARGE, f"A request's body may have {BODY_LIMIT_BYTES} bytes."
         )
-    return await handler(request)
-
-
-@web.middleware
-async def refuse_nul_in_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No name and no id holds one, and PostgreSQL's texts cannot: nothing is there."""
-    if "\0" in request.path:
-        raise ProblemError(ProblemCode.NOT_FOUND, "There is nothing at this address.")
     return await handler(request)

@@ -3,20 +3,22 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from aiohttp import hdrs, web
 
 from apiserver.auth.access import Access
-from common.problems import ProblemCode
+from apiserver.idempotency import KEY_FORM
+from apiserver.openapi_answers import HEADERS, Answers, Problem
 from common.routing import Route
+
+_Json: TypeAlias = dict[str, Any]
 
 _CACHE = "public, max-age=300"
 _SCHEMA_REFERENCE = "#/components/schemas/{name}"
-_PROBLEM = {"$ref": "#/components/responses/Problem"}
-_PARAMETER = re.compile(r"\{(\w+)\}")
+# As aiohttp reads it: a name, and the expression that its value matches.
+_PARAMETER = re.compile(r"\{(\w+):((?:[^{}]|\{[^{}]*\})*)\}")
 _USER, _DEVICE, _REGISTRATION = "userToken", "deviceToken", "registrationToken"
 _SCHEMES = {
     Access.ANYONE: [],
@@ -24,17 +26,6 @@ _SCHEMES = {
     Access.DEVICE: [_DEVICE],
     Access.REGISTERING: [_REGISTRATION, _USER],
 }
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """A refusal (RFC 9457). `code` is stable; `detail` is for people."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: ProblemCode
-    request_id: str
 
 
 @dataclass(frozen=True)
@@ -47,17 +38,18 @@ class OpenApi:
         )
 
 
-def openapi_document(routes: Iterable[Route[Access]]) -> dict[str, Any]:
+def openapi_document(routes: Iterable[Route[Access]]) -> _Json:
     """The description of these routes."""
     routes = list(routes)
     types = list(dict.fromkeys(type_ for route in routes for type_ in _types_of(route)))
-    references, schemas = msgspec.json.schema_components([Problem, *types], ref_template=_SCHEMA_REFERENCE)
-    schema_of = dict(zip(types, references[1:], strict=True))
+    references, schemas = _schemas([Problem, *types])
+    answers = Answers(dict(zip(types, references[1:], strict=True)))
     shown_paths = {route.path for route in routes if route.method == "GET"}
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, _Json] = {}
     for route in routes:
-        operation = _operation(route, schema_of, is_shown=route.path in shown_paths)
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        path = _PARAMETER.sub(r"{\1}", route.path)
+        operation = _operation(route, path, answers, is_shown=route.path in shown_paths)
+        paths.setdefault(path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Doorward API", "version": "1", "license": {"name": "Apache-2.0"}},
@@ -65,7 +57,8 @@ def openapi_document(routes: Iterable[Route[Access]]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {"Problem": _problem_response(references[0])},
+            "responses": answers.refusals,
+            "headers": HEADERS,
             "securitySchemes": _security_schemes(),
         },
     }
@@ -75,66 +68,79 @@ def _types_of(route: Route[Access]) -> list[type]:
     return [type_ for type_ in (route.answer, route.body) if type_ is not None]
 
 
-def _operation(
-    route: Route[Access], schema_of: dict[type, dict[str, Any]], *, is_shown: bool
-) -> dict[str, Any]:
+def _schemas(types: list[type]) -> tuple[tuple[_Json, ...], dict[str, _Json]]:
+    """A reference to each, and what the references lead to."""
+    references, components = msgspec.json.schema_components(types, ref_template=_SCHEMA_REFERENCE)
+    return references, _in_words_of_the_standard(components)
+
+
+def _in_words_of_the_standard(schema: Any) -> Any:  # noqa: ANN401 - it is JSON
+    r"""Patterns end with Python's \Z in the code: JSON Schema's $ means the same, and it has no \Z."""
+    if isinstance(schema, dict):
+        return {
+            key: value.replace(r"\Z", "$") if key == "pattern" else _in_words_of_the_standard(value)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, list):
+        return [_in_words_of_the_standard(part) for part in schema]
+    return schema
+
+
+def _operation(route: Route[Access], path: str, answers: Answers, *, is_shown: bool) -> _Json:
     """`is_shown`: what the path names can be read, and has an entity tag then."""
-    operation: dict[str, Any] = {
-        "operationId": _operation_id(route),
+    operation: _Json = {
+        "operationId": _operation_id(route.method, path),
         "summary": route.summary,
         "security": [{scheme: []} for scheme in _SCHEMES[route.access]],
     }
-    headers = _header_parameters(route, is_shown=is_shown)
+    has_condition = route.method == "PATCH" and is_shown
+    headers = _header_parameters(route, has_condition=has_condition)
     if parameters := [*_path_parameters(route), *_query_parameters(route), *headers]:
         operation["parameters"] = parameters
     if route.body is not None:
-        content = {"application/json": {"schema": schema_of[route.body]}}
-        operation["requestBody"] = {"content": content, "required": True}
-    operation["responses"] = _responses(route, schema_of)
+        # Nothing at all is an empty object, which is enough where no field is required.
+        is_required = any(field.required for field in msgspec.structs.fields(route.body))
+        content = {"application/json": {"schema": answers.schema_of[route.body]}}
+        operation["requestBody"] = {"content": content, "required": is_required}
+    operation["responses"] = answers.of(route, has_condition=has_condition)
     return operation
 
 
-def _operation_id(route: Route[Access]) -> str:
+def _operation_id(method: str, path: str) -> str:
     # Of the path, which is a promise, rather than of a function, which is not.
-    words = re.findall(r"\w+", route.path.removeprefix("/api/v1/").replace("-", "_"))
-    return "_".join([route.method.lower(), *words])
+    words = re.findall(r"\w+", path.removeprefix("/api/v1/").replace("-", "_"))
+    return "_".join([method.lower(), *words])
 
 
-def _responses(route: Route[Access], schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": route.summary}
-    if route.answer is not None:
-        success["content"] = {route.media_type: {"schema": schema_of[route.answer]}}
-    statuses = {str(route.status): success}
-    if route.status == HTTPStatus.CREATED:
-        statuses["200"] = {**success, "description": "What a former request made"}
-    refusals = {"401": _PROBLEM, "503": _PROBLEM} if route.access is not Access.ANYONE else {}
-    return {**statuses, **refusals, "default": _PROBLEM}
-
-
-def _path_parameters(route: Route[Access]) -> list[dict[str, Any]]:
+def _path_parameters(route: Route[Access]) -> list[_Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAMETER.findall(route.path)
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^{expression}$"},
+        }
+        for name, expression in _PARAMETER.findall(route.path)
     ]
 
 
-def _query_parameters(route: Route[Access]) -> list[dict[str, Any]]:
+def _query_parameters(route: Route[Access]) -> list[_Json]:
     if route.query is None:
         return []
-    _, components = msgspec.json.schema_components([route.query], ref_template=_SCHEMA_REFERENCE)
+    _, components = _schemas([route.query])
     schema = components[route.query.__name__]
     return [
         {
             "name": name,
             "in": "query",
             "required": name in schema.get("required", []),
-            "schema": _inlined(described, components),
+            "schema": _of_text(_inlined(described, components)),
         }
         for name, described in schema["properties"].items()
     ]
 
 
-def _inlined(schema: Any, components: dict[str, Any]) -> Any:  # noqa: ANN401 - it is JSON
+def _inlined(schema: Any, components: _Json) -> Any:  # noqa: ANN401 - it is JSON
     """The schema of a parameter, without references to what stands in the query's components alone."""
     if isinstance(schema, dict):
         if "$ref" in schema:
@@ -145,32 +151,32 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     return schema
 
 
-def _header_parameters(route: Route[Access], *, is_shown: bool) -> list[dict[str, Any]]:
-    if route.method == "PATCH" and is_shown:
+def _of_text(schema: _Json) -> _Json:
+    """Without null: a parameter that is None in the code is one that stays away."""
+    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    return choices[0] if len(choices) == 1 else schema
+
+
+def _header_parameters(route: Route[Access], *, has_condition: bool) -> list[_Json]:
+    if has_condition:
         return [_header("If-Match", "The entity tag of what is changed: 412 when it is another by now.")]
-    if route.method == "POST" and route.status == HTTPStatus.CREATED:
-        return [_header("Idempotency-Key", "A repeat with the same key makes nothing new.")]
+    if route.method == "POST" and route.status == web.HTTPCreated.status_code:
+        told = "A repeat with the same key makes nothing new."
+        return [_header("Idempotency-Key", told, pattern=f"^{KEY_FORM}$")]
     return []
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
+def _header(name: str, description: str, **keywords: str) -> _Json:
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description,
-        "schema": {"type": "string"},
+        "schema": {"type": "string", **keywords},
     }
 
 
-def _problem_response(schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "description": "A refusal with a stable code (RFC 9457).",
-        "content": {"application/problem+json": {"schema": schema}},
-    }
-
-
-def _security_schemes() -> dict[str, Any]:
+def _security_schemes() -> _Json:
     return {
         _USER: _bearer("An access token of the OpenID provider, made for this API.", "JWT"),
         _DEVICE: _bearer("A device token: dwd_...", "opaque"),
@@ -178,5 +184,5 @@ def _security_schemes() -> dict[str, Any]:
     }
 
 
-def _bearer(description: str, form: str) -> dict[str, Any]:
+def _bearer(description: str, form: str) -> _Json:
     return {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": description}

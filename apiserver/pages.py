@@ -27,10 +27,6 @@ class BadCursorError(Exception):
     """The cursor is not ours, or not one of this list with this sort and these filters."""
 
 
-class BadLimitError(Exception):
-    """The limit is no number from 1 to 200."""
-
-
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What is listed. `filters` hold everything that decides which rows there are, the tenant included."""
@@ -66,13 +62,6 @@ class Cursors:
 
 def cursors(server_key: bytes) -> Cursors:
     return Cursors(derive(server_key, "cursors/v1"))
-
-
-def checked_limit(limit: int) -> int:
-    """The limit; raises `BadLimitError`, rather than give another number of rows than was asked for."""
-    if not 1 <= limit <= HIGHEST_LIMIT:
-        raise BadLimitError
-    return limit
 
 
 def _hash(listing: Listing) -> str:

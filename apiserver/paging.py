@@ -1,20 +1,12 @@
-"""Pages of a list, for handlers: limits and cursors from the query, the cursor of the next page."""
+"""Pages of a list, for handlers: cursors from the query, the cursor of the next page."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from apiserver.pages import BadCursorError, BadLimitError, Cursors, Listing, checked_limit
+from apiserver.pages import BadCursorError, Cursors, Listing
 from common.problems import ProblemCode, ProblemError
 
 T = TypeVar("T")
-
-
-def limit_of(limit: int) -> int:
-    """Raises `ProblemError` for a limit that is none."""
-    try:
-        return checked_limit(limit)
-    except BadLimitError:
-        raise ProblemError(ProblemCode.BAD_REQUEST, "The limit is a number from 1 to 200.") from None
 
 
 def after_of(cursors: Cursors, unverified: str | None, listing: Listing) -> str | None:

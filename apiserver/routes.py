@@ -27,6 +27,7 @@ from apiserver.devices.answers import (
 )
 from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.listing import DeviceListing
+from apiserver.ids import id_form
 from apiserver.openapi import OpenApi, openapi_document
 from apiserver.tenants.answers import (
     BroughtInvitation,
@@ -59,18 +60,40 @@ from apiserver.tokens.answers import (
 )
 from apiserver.tokens.handlers import RegistrationTokenHandlers
 from apiserver.tokens.listing import RegistrationTokenListing
+from common.problems import ProblemCode
 from common.routing import Route
 
 _TENANTS = "/api/v1/tenants"
-_TENANT = f"{_TENANTS}/{{tenant_id}}"
+# An address with an id of another form is not there.
+_TENANT = f"{_TENANTS}/{{tenant_id:{id_form('ten')}}}"
 _MEMBERS = f"{_TENANT}/members"
+_MEMBER = f"{_MEMBERS}/{{user_id:{id_form('usr')}}}"
 _INVITATIONS = f"{_TENANT}/invitations"
+_INVITATION = f"{_INVITATIONS}/{{invitation_id:{id_form('inv')}}}"
 _DEVICES = "/api/v1/devices"
-_DEVICE = f"{_DEVICES}/{{device_id}}"
+_DEVICE = f"{_DEVICES}/{{device_id:{id_form('dev')}}}"
 _MY_DEVICE = f"{_DEVICES}/me"
 _TOKENS = "/api/v1/registration-tokens"
-_TOKEN = f"{_TOKENS}/{{registration_token_id}}"
+_TOKEN = f"{_TOKENS}/{{registration_token_id:{id_form('rgt')}}}"
 _AUDIT = "/api/v1/audit-events"
+_WRONG_STATE = (ProblemCode.WRONG_STATE,)
+_NOT_INVITED = (ProblemCode.INVITATION_NOT_USABLE, ProblemCode.ALREADY_MEMBER)
+_LAST_OWNER = (ProblemCode.LAST_OWNER,)
+_ON_REGISTERING = (
+    ProblemCode.REGISTRATION_TOKEN_EXPIRED,
+    ProblemCode.REGISTRATION_TOKEN_REVOKED,
+    ProblemCode.REGISTRATION_TOKEN_USED_UP,
+    ProblemCode.REGISTRATION_TOKEN_SUSPENDED,
+    ProblemCode.REGISTRATION_TOKEN_NOT_YET_VALID,
+    ProblemCode.SOURCE_NOT_ALLOWED,
+    ProblemCode.NAME_NOT_ALLOWED,
+    ProblemCode.NAME_TAKEN,
+    ProblemCode.KEY_IN_USE,
+    ProblemCode.NO_ADDRESS_LEFT,
+    ProblemCode.SECRET_ALREADY_USED,
+    ProblemCode.PUBLIC_KEY_INVALID,
+    ProblemCode.TOO_MANY_REQUESTS,
+)
 
 
 @dataclass(frozen=True)
@@ -118,16 +141,16 @@ def _tenant_routes(handlers: Handlers) -> list[Route[Access]]:
         Route("GET", _TENANTS, lists.show_mine, user, "The tenants that the caller is in", TenantList, query=TenantQuery),
         Route("POST", _TENANTS, tenants.create, user, "Make a tenant", TenantAnswer, NewTenant, status=201, scope=admin),
         Route("GET", _TENANT, tenants.show, user, "One tenant", TenantAnswer),
-        Route("PATCH", _TENANT, tenants.change, user, "Change a tenant", TenantAnswer, ChangedTenant, scope=admin),
-        Route("DELETE", _TENANT, tenants.delete, user, "Delete a tenant without devices", status=204, scope=admin),
-        Route("POST", f"{_TENANT}/join", members.join, user, "Join a community tenant", TenantAnswer, scope=admin),
+        Route("PATCH", _TENANT, tenants.change, user, "Change a tenant", TenantAnswer, ChangedTenant, scope=admin, problems=_WRONG_STATE),
+        Route("DELETE", _TENANT, tenants.delete, user, "Delete a tenant without devices", status=204, scope=admin, problems=(ProblemCode.TENANT_IN_USE,)),
+        Route("POST", f"{_TENANT}/join", members.join, user, "Join a community tenant", TenantAnswer, scope=admin, problems=(ProblemCode.ALREADY_MEMBER,)),
         Route("GET", _MEMBERS, lists.show_members, user, "The members of a tenant", MemberList, query=MemberQuery, scope=admin),
-        Route("PATCH", f"{_MEMBERS}/{{user_id}}", members.change, user, "Give a member another role", MemberAnswer, ChangedMember, scope=admin),
-        Route("DELETE", f"{_MEMBERS}/{{user_id}}", members.remove, user, "Leave a tenant, or remove a member", status=204, scope=admin),
+        Route("PATCH", _MEMBER, members.change, user, "Give a member another role", MemberAnswer, ChangedMember, scope=admin, problems=_LAST_OWNER),
+        Route("DELETE", _MEMBER, members.remove, user, "Leave a tenant, or remove a member", status=204, scope=admin, problems=_LAST_OWNER),
         Route("GET", _INVITATIONS, lists.show_invitations, user, "The invitations of a tenant", InvitationList, query=InvitationQuery, scope=admin),
-        Route("POST", _INVITATIONS, invitations.create, user, "Invite somebody", CreatedInvitation, NewInvitation, status=201, scope=admin),
-        Route("DELETE", f"{_INVITATIONS}/{{invitation_id}}", invitations.revoke, user, "Revoke an invitation", status=204, scope=admin),
-        Route("POST", "/api/v1/invitations/accept", invitations.accept, user, "Become a member by an invitation", TenantAnswer, BroughtInvitation, scope=admin),
+        Route("POST", _INVITATIONS, invitations.create, user, "Invite somebody", CreatedInvitation, NewInvitation, status=201, scope=admin, problems=(ProblemCode.SECRET_ALREADY_USED, ProblemCode.INVITATION_NOT_USABLE, ProblemCode.WRONG_STATE)),
+        Route("DELETE", _INVITATION, invitations.revoke, user, "Revoke an invitation", status=204, scope=admin, problems=_WRONG_STATE),
+        Route("POST", "/api/v1/invitations/accept", invitations.accept, user, "Become a member by an invitation", TenantAnswer, BroughtInvitation, scope=admin, problems=_NOT_INVITED),
     ]  # fmt: skip
 
 
@@ -136,19 +159,19 @@ def _device_routes(handlers: Handlers) -> list[Route[Access]]:
     read, write = Scope.DEVICES_READ, Scope.DEVICES_WRITE
     # `me` before `{device_id}`: the first that matches is taken.
     return [
-        Route("POST", _DEVICES, devices.register, Access.REGISTERING, "Register a device", RegisteredDevice, NewDevice, status=201, scope=write),
+        Route("POST", _DEVICES, devices.register, Access.REGISTERING, "Register a device", RegisteredDevice, NewDevice, status=201, scope=write, problems=_ON_REGISTERING),
         Route("GET", _DEVICES, handlers.device_list.show, user, "The devices of a tenant", DeviceList, query=DeviceQuery, scope=read),
         Route("GET", _MY_DEVICE, devices.show_me, device, "The device that asks", MyDevice),
-        Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204),
-        Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer),
+        Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204, problems=_WRONG_STATE),
+        Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer, problems=_WRONG_STATE),
         Route("GET", _DEVICE, devices.show, user, "One device", DeviceAnswer, scope=read),
-        Route("PATCH", _DEVICE, devices.change, user, "Change a device", DeviceAnswer, ChangedDevice, scope=write),
-        Route("POST", f"{_DEVICE}/approve", devices.approve, user, "Let a device in", DeviceAnswer, scope=write),
-        Route("POST", f"{_DEVICE}/suspend", devices.suspend, user, "Shut a device out for a while", DeviceAnswer, scope=write),
-        Route("POST", f"{_DEVICE}/resume", devices.resume, user, "Let a suspended device in again", DeviceAnswer, scope=write),
-        Route("POST", f"{_DEVICE}/revoke", devices.revoke, user, "Shut a device out for ever", DeviceAnswer, scope=write),
-        Route("POST", f"{_DEVICE}/take-over", devices.take_over, user, "Become a device's owner", DeviceAnswer, scope=write),
-        Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, user, "A new token for a device", DeviceTokenAnswer, scope=write),
+        Route("PATCH", _DEVICE, devices.change, user, "Change a device", DeviceAnswer, ChangedDevice, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.NAME_TAKEN)),
+        Route("POST", f"{_DEVICE}/approve", devices.approve, user, "Let a device in", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/suspend", devices.suspend, user, "Shut a device out for a while", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/resume", devices.resume, user, "Let a suspended device in again", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/revoke", devices.revoke, user, "Shut a device out for ever", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/take-over", devices.take_over, user, "Become a device's owner", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, user, "A new token for a device", DeviceTokenAnswer, scope=write, problems=_WRONG_STATE),
     ]  # fmt: skip
 
 
@@ -157,13 +180,13 @@ def _registration_token_routes(handlers: Handlers) -> list[Route[Access]]:
     read, write = Scope.TOKENS_READ, Scope.TOKENS_WRITE
     shown, shown_once = RegistrationTokenAnswer, RegistrationTokenWithSecret
     return [
-        Route("POST", _TOKENS, tokens.create, user, "Make a registration token", shown_once, NewRegistrationToken, status=201, scope=write),
+        Route("POST", _TOKENS, tokens.create, user, "Make a registration token", shown_once, NewRegistrationToken, status=201, scope=write, problems=(ProblemCode.SECRET_ALREADY_USED, ProblemCode.WRONG_STATE)),
         Route("GET", _TOKENS, handlers.registration_token_list.show, user, "The registration tokens of a tenant", RegistrationTokenList, query=RegistrationTokenQuery, scope=read),
         Route("GET", _TOKEN, tokens.show, user, "One registration token", shown, scope=read),
-        Route("PATCH", _TOKEN, tokens.change, user, "Narrow a registration token", shown, ChangedRegistrationToken, scope=write),
-        Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write),
+        Route("PATCH", _TOKEN, tokens.change, user, "Narrow a registration token", shown, ChangedRegistrationToken, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.WOULD_WIDEN)),
+        Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write, problems=_WRONG_STATE),
         Route("POST", f"{_TOKEN}/revoke", tokens.revoke, user, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
-        Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write),
+        Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write, problems=_WRONG_STATE),
     ]  # fmt: skip
 
 

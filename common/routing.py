@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from common.problems import ProblemCode
+
 AccessT = TypeVar("AccessT", bound=Enum)
 
 
@@ -20,7 +22,8 @@ class Route(Generic[AccessT]):
     """One row of the surface. `answer`, `body` and `query` are the types that describe them, if any does.
 
     `media_type` is that of the answer, `status` that of a success; `scope` what a narrowed token must have
-    been given.
+    been given. `problems` are the refusals of its own, beyond those that whoever is admitted, a body, a query
+    and an id in the path bring with them.
     """
 
     method: str
@@ -34,6 +37,7 @@ class Route(Generic[AccessT]):
     status: int = 200
     scope: Enum | None = None
     media_type: str = "application/json"
+    problems: tuple[ProblemCode, ...] = ()
 
 
 Guard = Callable[[Route[AccessT]], Handler]

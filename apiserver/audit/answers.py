@@ -1,6 +1,5 @@
 """The bodies that this package reads and answers. The OpenAPI document is made of these types."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -8,34 +7,38 @@ import msgspec
 from apiserver.audit.chain import FIRST_SEQ, LARGEST_SEQ, AuditEvent, Checkpoint, FaultKind
 from apiserver.audit.verification import Verdict
 from apiserver.bodies import Body, Query
+from apiserver.fields import Limit, TenantIdText, Time
+from apiserver.pages import DEFAULT_LIMIT
 
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Facts = dict[str, Any] | None
+# Of any kind. What else is sought was never written, and PostgreSQL takes no NUL in a text.
+_AnyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_]{1,64}\Z")]
+_Action = Annotated[str, msgspec.Meta(pattern=r"^[a-z_.]{1,64}\Z")]
 
 
 class AuditExportQuery(Query, frozen=True):
     """Without `tenant_id`: the personal tenant. `since` is included, `until` is not."""
 
-    tenant_id: str | None = None
-    actor_id: str | None = None
-    action: str | None = None
-    target_id: str | None = None
-    since: _Time | None = None
-    until: _Time | None = None
+    tenant_id: TenantIdText | None = None
+    actor_id: _AnyId | None = None
+    action: _Action | None = None
+    target_id: _AnyId | None = None
+    since: Time | None = None
+    until: Time | None = None
 
 
 class AuditQuery(AuditExportQuery, frozen=True):
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 
 class AuditEventAnswer(msgspec.Struct, frozen=True):
     """Who did what to what. `mac` (hex) covers all the rest and the `mac` of the event before it."""
 
-    tenant_id: str
+    tenant_id: TenantIdText
     seq: int
     id: str
-    at: _Time
+    at: Time
     actor_kind: str
     actor_id: str
     action: str
@@ -60,13 +63,13 @@ class AuditCheckpoint(Body, frozen=True):
     """The `mac` (hex) that the event `seq` had when the server logged it, or has now."""
 
     seq: Annotated[int, msgspec.Meta(ge=FIRST_SEQ, le=LARGEST_SEQ)]
-    mac: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+    mac: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class AuditVerification(Body, frozen=True):
     """What the chain is compared with, beside itself: checkpoints of the servers' logs."""
 
-    tenant_id: str | None = None
+    tenant_id: TenantIdText | None = None
     checkpoints: list[AuditCheckpoint] = msgspec.field(default_factory=list)
 
 

@@ -24,7 +24,7 @@ from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import USER
 from apiserver.bodies import read_body, read_query
 from apiserver.pages import Cursors, Listing
-from apiserver.paging import after_of, limit_of, page_of
+from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage
 from apiserver.storage.records import AuditPage
 from apiserver.tenants.personal import tenant_or_personal
@@ -48,7 +48,7 @@ class AuditHandlers:
 
     async def show(self, request: web.Request) -> web.Response:
         query, user_id = read_query(request, AuditQuery), request[USER].user.id
-        limit = limit_of(query.limit)
+        limit = query.limit
         tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
         listing = _listing(query, tenant_id)
         after = after_of(self.cursors, query.cursor, listing)

@@ -1,74 +1,92 @@
 """The bodies that this package reads and answers. The OpenAPI document is made of these types."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from apiserver.answers import Resource
 from apiserver.bodies import Body, Query
 from apiserver.devices.device import Device, DeviceState, DeviceTokenId
+from apiserver.devices.keys import KEY_LENGTH
+from apiserver.devices.names import NAME_FORM
 from apiserver.devices.register import Registered
 from apiserver.devices.sealing import seal
+from apiserver.fields import (
+    DeviceIdText,
+    DeviceName,
+    DeviceTokenIdText,
+    Fingerprint,
+    LabelsOfDevice,
+    Limit,
+    RegistrationTokenIdText,
+    Taints,
+    TenantIdText,
+    Time,
+    UserIdText,
+    told,
+)
+from apiserver.pages import DEFAULT_LIMIT
 from apiserver.tokens.secret import Secret
 
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_PublicKey = Annotated[str, told(minLength=KEY_LENGTH, maxLength=KEY_LENGTH)]
+_NameSought = Annotated[str, msgspec.Meta(pattern=rf"^(?:{NAME_FORM})\Z")]
 
 
 class NewDevice(Body, frozen=True):
     """A machine that registers. Its device token comes back sealed to `public_key` (WireGuard's, base64)."""
 
-    name: str
-    public_key: str | None = None
-    fingerprint: str | None = None
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    tenant_id: str | None = None
+    name: DeviceName
+    public_key: _PublicKey | None = None
+    fingerprint: Fingerprint | None = None
+    labels: LabelsOfDevice = msgspec.field(default_factory=dict)
+    tenant_id: TenantIdText | None = None
 
 
 class ChangedDevice(Body, frozen=True):
     """What stays away stays as it is. Taints are for administrators."""
 
-    name: str | UnsetType = UNSET
-    labels: dict[str, str] | UnsetType = UNSET
-    taints: list[str] | UnsetType = UNSET
+    name: DeviceName | UnsetType = UNSET
+    labels: LabelsOfDevice | UnsetType = UNSET
+    taints: Taints | UnsetType = UNSET
 
 
 class DeviceQuery(Query, frozen=True):
     """Without `state`: all devices that have not ended. Only those are sorted by name."""
 
-    tenant_id: str | None = None
+    tenant_id: TenantIdText | None = None
     state: DeviceState | None = None
-    owner_id: str | None = None
-    registration_token_id: str | None = None
-    name: str | None = None
+    owner_id: UserIdText | None = None
+    registration_token_id: RegistrationTokenIdText | None = None
+    name: _NameSought | None = None
     sort: Literal["name", "-name", "registered_at", "-registered_at"] = "-registered_at"
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 
-class DeviceAnswer(msgspec.Struct, frozen=True):
+class DeviceAnswer(Resource, frozen=True):
     """A device. `evidence` says why it is quarantined; `ended_at` since when it is revoked or expired."""
 
-    id: str
-    tenant_id: str
-    name: str
+    id: DeviceIdText
+    tenant_id: TenantIdText
+    name: DeviceName
     state: DeviceState
     state_reason: str | None
-    owner_id: str
-    registration_token_id: str | None
-    public_key: str | None
-    fingerprint: str | None
+    owner_id: UserIdText
+    registration_token_id: RegistrationTokenIdText | None
+    public_key: _PublicKey | None
+    fingerprint: Fingerprint | None
     ipv4: str | None
     ipv6: str | None
-    taints: list[str]
-    labels: dict[str, str]
+    taints: Taints
+    labels: LabelsOfDevice
     ephemeral_s: int | None
     evidence: dict[str, str] | None
-    registered_at: _Time
-    approved_at: _Time | None
-    expires_at: _Time | None
-    last_seen_at: _Time | None
-    ended_at: _Time | None
+    registered_at: Time
+    approved_at: Time | None
+    expires_at: Time | None
+    last_seen_at: Time | None
+    ended_at: Time | None
 
 
 class DeviceList(msgspec.Struct, frozen=True):
@@ -78,26 +96,26 @@ class DeviceList(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class MyDevice(msgspec.Struct, frozen=True):
+class MyDevice(Resource, frozen=True):
     """What a device is told of itself."""
 
-    id: str
-    tenant_id: str
-    name: str
+    id: DeviceIdText
+    tenant_id: TenantIdText
+    name: DeviceName
     state: DeviceState
-    public_key: str | None
+    public_key: _PublicKey | None
     ipv4: str | None
     ipv6: str | None
-    taints: list[str]
-    labels: dict[str, str]
-    registered_at: _Time
+    taints: Taints
+    labels: LabelsOfDevice
+    registered_at: Time
 
 
 class DeviceTokenAnswer(msgspec.Struct, frozen=True):
     """A new device token, shown once: sealed to the device's public key where it has one."""
 
-    id: str
-    device_token_id: str
+    id: DeviceIdText
+    device_token_id: DeviceTokenIdText
     device_token: str | UnsetType = UNSET
     sealed_device_token: str | UnsetType = UNSET
 
@@ -105,15 +123,15 @@ class DeviceTokenAnswer(msgspec.Struct, frozen=True):
 class RegisteredDevice(msgspec.Struct, frozen=True):
     """The device, with its token: sealed where a public key was sent, else in clear, once."""
 
-    id: str
-    tenant_id: str
-    name: str
+    id: DeviceIdText
+    tenant_id: TenantIdText
+    name: DeviceName
     state: DeviceState
     ipv4: str | None
     ipv6: str | None
-    taints: list[str]
-    labels: dict[str, str]
-    device_token_id: str
+    taints: Taints
+    labels: LabelsOfDevice
+    device_token_id: DeviceTokenIdText
     device_token: str | UnsetType = UNSET
     sealed_device_token: str | UnsetType = UNSET
 

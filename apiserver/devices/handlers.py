@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
-from apiserver.answers import json_answer
+from apiserver.answers import json_answer, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import DEVICE, REGISTERING, USER, Registering
 from apiserver.auth.permissions import Deed
@@ -67,7 +67,7 @@ class DeviceHandlers:
             return device
 
         device = await self.storage.read(look)
-        return json_answer(device_answer(device), version=device.version)
+        return resource_answer(device_answer(device), device.version)
 
     async def change(self, request: web.Request) -> web.Response:
         caller = request[USER]
@@ -79,7 +79,7 @@ class DeviceHandlers:
             actor_of(request, caller, self.clock.now()),
             expected_version(request),
         )
-        return json_answer(device_answer(device), version=device.version)
+        return resource_answer(device_answer(device), device.version)
 
     async def approve(self, request: web.Request) -> web.Response:
         return await self._done(request, self.lifecycle.approve)
@@ -104,7 +104,7 @@ class DeviceHandlers:
 
     async def show_me(self, request: web.Request) -> web.Response:
         device = request[DEVICE].device
-        return json_answer(my_device(device), version=device.version)
+        return resource_answer(my_device(device), device.version)
 
     async def rotate_my_token(self, request: web.Request) -> web.Response:
         caller = request[DEVICE]
@@ -135,7 +135,7 @@ class DeviceHandlers:
         caller = request[USER]
         actor = actor_of(request, caller, self.clock.now())
         device = await act(caller.user.id, _device_id(request), actor)
-        return json_answer(device_answer(device), version=device.version)
+        return resource_answer(device_answer(device), device.version)
 
 
 def _device_id(request: web.Request) -> DeviceId:

@@ -11,6 +11,7 @@ PublicKey = NewType("PublicKey", str)
 """A checked X25519 public key: standard base64 of 32 bytes, as WireGuard writes it."""
 
 _KEY_BYTES = 32
+KEY_LENGTH = len(base64.b64encode(bytes(_KEY_BYTES)))
 _PRIME = 2**255 - 19
 # The points of order 1, 2, 4 and 8, on the curve and on its twist (RFC 7748 section 6.1). With one of them
 # the shared secret does not depend on the private key: what is sealed to it, anybody opens.
@@ -50,7 +51,9 @@ def raw_bytes(key: PublicKey) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    wrong = InvalidPublicKeyError("A public key is the standard base64 of 32 bytes: 44 characters.")
+    wrong = InvalidPublicKeyError(
+        f"A public key is the standard base64 of {_KEY_BYTES} bytes: {KEY_LENGTH} characters."
+    )
     try:
         key = base64.b64decode(text)
     except ValueError:

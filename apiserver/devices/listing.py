@@ -12,7 +12,7 @@ from apiserver.devices.answers import DeviceList, DeviceQuery, device_answer
 from apiserver.devices.device import LIVE_STATES, Device
 from apiserver.devices.names import name_key
 from apiserver.pages import Cursors, Listing
-from apiserver.paging import after_of, limit_of, page_of
+from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import DevicePage
 from apiserver.tenants.membership import membership_for
@@ -38,7 +38,7 @@ class DeviceListing:
         listing = _listing(query, tenant_id, user_id)
         page = DevicePage(
             tenant_id=tenant_id,
-            limit=limit_of(query.limit) + 1,
+            limit=query.limit + 1,
             by_name=by_name,
             is_descending=query.sort.startswith("-"),
             owner_id=None if query.owner_id is None else UserId(query.owner_id),

@@ -12,11 +12,16 @@ from apiserver.tokens.name_pattern import fits
 from common.randomness import Randomness
 
 _NAME_LENGTH = 63  # the longest label of DNS (RFC 1035 section 2.3.4)
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_KEY = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
-_VALUE_LENGTH = 255
-_MOST = 32
-_FINGERPRINT = re.compile(r"[A-Za-z0-9:._+/=-]{8,128}")
+NAME_FORM = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+KEY_FORM = "[a-z0-9][a-z0-9._/-]{0,62}"
+"""Of taints, and of the keys of labels."""
+VALUE_LENGTH = 255
+MOST_LABELS = 32
+MOST_TAINTS = 32
+FINGERPRINT_FORM = "[A-Za-z0-9:._+/=-]{8,128}"
+_NAME = re.compile(NAME_FORM)
+_KEY = re.compile(KEY_FORM)
+_FINGERPRINT = re.compile(FINGERPRINT_FORM)
 _SUFFIX_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no l and 1, no i, no o and 0: people read them aloud
 _SUFFIX_LENGTH = 4
 
@@ -54,21 +59,21 @@ def with_suffix(name: str, randomness: Randomness, pattern: str | None = None) -
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """At most 32 labels in the order of their keys; raises `InvalidValueError`."""
-    if len(labels) > _MOST:
-        raise InvalidValueError(f"There are more than {_MOST} labels.")
+    if len(labels) > MOST_LABELS:
+        raise InvalidValueError(f"There are more than {MOST_LABELS} labels.")
     for key, value in labels.items():
         _check_key(key, "The key of a label")
-        if len(value) > _VALUE_LENGTH or not value.isprintable():
+        if len(value) > VALUE_LENGTH or not value.isprintable():
             raise InvalidValueError(
-                f"The value of a label has at most {_VALUE_LENGTH} characters, all of them printable."
+                f"The value of a label has at most {VALUE_LENGTH} characters, all of them printable."
             )
     return dict(sorted(labels.items()))
 
 
 def checked_taints(taints: Sequence[str]) -> tuple[str, ...]:
     """At most 32 taints in order, each one once; raises `InvalidValueError`."""
-    if len(taints) > _MOST:
-        raise InvalidValueError(f"There are more than {_MOST} taints.")
+    if len(taints) > MOST_TAINTS:
+        raise InvalidValueError(f"There are more than {MOST_TAINTS} taints.")
     for taint in taints:
         _check_key(taint, "A taint")
     if len(set(taints)) != len(taints):

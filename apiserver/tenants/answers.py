@@ -2,25 +2,27 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from apiserver.answers import Resource
 from apiserver.bodies import Body, Query
+from apiserver.fields import InvitationIdText, Label, Limit, TenantIdText, Time, UserIdText
+from apiserver.pages import DEFAULT_LIMIT
 from apiserver.tenants.invitation import Invitation, InvitationState
 from apiserver.tenants.invitations import Invited
 from apiserver.tenants.tenants import DeviceApproval, Member, Membership, Role, TenantKind
 from apiserver.tenants.users import User
 
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _NewestFirstOrLast = Literal["created_at", "-created_at"]
 
 
 class MyTenant(msgspec.Struct, frozen=True):
     """A tenant that the caller is in, and the caller's role there."""
 
-    id: str
+    id: TenantIdText
     name: str
     kind: TenantKind
     role: Role
@@ -29,20 +31,20 @@ class MyTenant(msgspec.Struct, frozen=True):
 class Me(msgspec.Struct, frozen=True):
     """The signed-in user. `name` and `email` are what the provider told; null when it told nothing."""
 
-    id: str
+    id: UserIdText
     issuer: str
     subject: str
     name: str | None
     email: str | None
-    created_at: _Time
-    personal_tenant_id: str
+    created_at: Time
+    personal_tenant_id: TenantIdText
     tenants: list[MyTenant]
 
 
 class NewTenant(Body, frozen=True):
     """With `device_approval` `required`, devices wait until an administrator approves them."""
 
-    name: str
+    name: Label
     kind: TenantKind = TenantKind.PRIVATE
     device_approval: DeviceApproval = DeviceApproval.AUTOMATIC
 
@@ -50,26 +52,26 @@ class NewTenant(Body, frozen=True):
 class ChangedTenant(Body, frozen=True):
     """What stays away stays as it is."""
 
-    name: str | UnsetType = UNSET
+    name: Label | UnsetType = UNSET
     kind: TenantKind | UnsetType = UNSET
     device_approval: DeviceApproval | UnsetType = UNSET
 
 
-class TenantAnswer(msgspec.Struct, frozen=True):
+class TenantAnswer(Resource, frozen=True):
     """A tenant, and the caller's `role` in it. A personal one is of its user alone."""
 
-    id: str
+    id: TenantIdText
     name: str
     kind: TenantKind
     is_personal: bool
     device_approval: DeviceApproval
     role: Role
-    created_at: _Time
+    created_at: Time
 
 
 class TenantQuery(Query, frozen=True):
     sort: _NewestFirstOrLast = "created_at"
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 
@@ -87,16 +89,16 @@ class ChangedMember(Body, frozen=True):
 class MemberAnswer(msgspec.Struct, frozen=True):
     """A member of a tenant. `name` and `email` are what the provider told of the user."""
 
-    user_id: str
+    user_id: UserIdText
     name: str | None
     email: str | None
     role: Role
-    joined_at: _Time
+    joined_at: Time
 
 
 class MemberQuery(Query, frozen=True):
     role: Role | None = None
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 
@@ -111,37 +113,37 @@ class NewInvitation(Body, frozen=True):
     """Without `expires_at` it holds for 7 days; 30 are the most."""
 
     role: Role
-    expires_at: _Time | None = None
+    expires_at: Time | None = None
 
 
 class InvitationAnswer(msgspec.Struct, frozen=True):
-    id: str
-    tenant_id: str
+    id: InvitationIdText
+    tenant_id: TenantIdText
     role: Role
     state: InvitationState
-    created_by: str
-    created_at: _Time
-    expires_at: _Time
-    accepted_by: str | None
-    accepted_at: _Time | None
-    revoked_at: _Time | None
+    created_by: UserIdText
+    created_at: Time
+    expires_at: Time
+    accepted_by: UserIdText | None
+    accepted_at: Time | None
+    revoked_at: Time | None
 
 
 class CreatedInvitation(msgspec.Struct, frozen=True):
     """The invitation, with its `token`: shown once, for the one who is invited."""
 
-    id: str
-    tenant_id: str
+    id: InvitationIdText
+    tenant_id: TenantIdText
     role: Role
-    created_by: str
-    created_at: _Time
-    expires_at: _Time
+    created_by: UserIdText
+    created_at: Time
+    expires_at: Time
     token: str
 
 
 class InvitationQuery(Query, frozen=True):
     sort: _NewestFirstOrLast = "-created_at"
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
-from apiserver.answers import json_answer
+from apiserver.answers import json_answer, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import USER
 from apiserver.bodies import parse_body, read_body, read_bytes
@@ -60,8 +60,8 @@ class TenantHandlers:
         membership, is_new = await self.lifecycle.create(
             request[USER].user.id, asked, actor, _repeatable(request, body, actor)
         )
-        return json_answer(
-            tenant_answer(membership), status=_status(is_new=is_new), version=membership.tenant.version
+        return resource_answer(
+            tenant_answer(membership), membership.tenant.version, status=_status(is_new=is_new)
         )
 
     async def show(self, request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ class TenantHandlers:
         membership = await self.storage.read(lambda view: view.tenants.membership(tenant_id, user_id))
         if membership is None:
             raise no_such_thing("tenant")
-        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+        return resource_answer(tenant_answer(membership), membership.tenant.version)
 
     async def change(self, request: web.Request) -> web.Response:
         change = _checked_change(await read_body(request, ChangedTenant))
@@ -80,7 +80,7 @@ class TenantHandlers:
             _actor(request, self.clock),
             expected_version(request),
         )
-        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+        return resource_answer(tenant_answer(membership), membership.tenant.version)
 
     async def delete(self, request: web.Request) -> web.Response:
         actor = _actor(request, self.clock)
@@ -96,7 +96,7 @@ class MemberHandlers:
     async def join(self, request: web.Request) -> web.Response:
         actor = _actor(request, self.clock)
         membership = await self.members.join(request[USER].user.id, _tenant_id(request), actor)
-        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+        return resource_answer(tenant_answer(membership), membership.tenant.version)
 
     async def change(self, request: web.Request) -> web.Response:
         asked = await read_body(request, ChangedMember)
@@ -147,7 +147,7 @@ class InvitationHandlers:
             raise refusals.unknown_invitation()
         actor = _actor(request, self.clock)
         membership = await self.invitations.accept(request[USER].user.id, presented, actor)
-        return json_answer(tenant_answer(membership), version=membership.tenant.version)
+        return resource_answer(tenant_answer(membership), membership.tenant.version)
 
 
 def _actor(request: web.Request, clock: Clock) -> Actor:

@@ -9,7 +9,7 @@ from apiserver.auth.access import USER
 from apiserver.auth.permissions import Deed
 from apiserver.bodies import read_query
 from apiserver.pages import Cursors, Listing
-from apiserver.paging import after_of, limit_of, page_of
+from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import InvitationPage, MemberPage, MembershipPage
 from apiserver.tenants.answers import (
@@ -41,7 +41,7 @@ class TenantListing:
         listing = Listing("tenants", query.sort, {"user_id": user_id})
         page = MembershipPage(
             user_id=user_id,
-            limit=limit_of(query.limit) + 1,
+            limit=query.limit + 1,
             is_newest_first=query.sort.startswith("-"),
             after=after_of(self.cursors, query.cursor, listing),
         )
@@ -61,7 +61,7 @@ class TenantListing:
         listing = Listing("members", "user_id", {"tenant_id": tenant_id, "role": query.role})
         page = MemberPage(
             tenant_id=tenant_id,
-            limit=limit_of(query.limit) + 1,
+            limit=query.limit + 1,
             role=query.role,
             after=after_of(self.cursors, query.cursor, listing),
         )
@@ -83,7 +83,7 @@ class TenantListing:
         listing = Listing("invitations", query.sort, {"tenant_id": tenant_id})
         page = InvitationPage(
             tenant_id=tenant_id,
-            limit=limit_of(query.limit) + 1,
+            limit=query.limit + 1,
             is_newest_first=query.sort.startswith("-"),
             after=after_of(self.cursors, query.cursor, listing),
         )

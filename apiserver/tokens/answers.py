@@ -6,15 +6,34 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from apiserver.answers import Resource
 from apiserver.bodies import Body, Query
+from apiserver.fields import (
+    Description,
+    Label,
+    LabelsOfDevice,
+    Limit,
+    RegistrationTokenIdText,
+    Taints,
+    TenantIdText,
+    Time,
+    UserIdText,
+    form,
+    told,
+)
+from apiserver.pages import DEFAULT_LIMIT
 from apiserver.tokens.lifecycle import Revocation, WithSecret
+from apiserver.tokens.name_pattern import PATTERN_FORM
 from apiserver.tokens.registration_token import DeviceChoice, RegistrationToken, TokenState
+
+MOST_NETWORKS = 32
 
 # Ten years, as for every duration here; shorter ones than two minutes would end what is merely slow.
 _Duration = Annotated[int, msgspec.Meta(ge=120, le=315_360_000)]
 _Rate = Annotated[int, msgspec.Meta(ge=1, le=60_000)]
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Uses = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+_NamePattern = Annotated[str, form(PATTERN_FORM)]
+_Networks = Annotated[list[str], told(maxItems=MOST_NETWORKS)]
 
 
 class NewRegistrationToken(Body, frozen=True):
@@ -24,17 +43,17 @@ class NewRegistrationToken(Body, frozen=True):
     Only who may approve devices may pre-approve them, or force taints on them.
     """
 
-    label: str
-    description: str = ""
-    tenant_id: str | None = None
+    label: Label
+    description: Description = ""
+    tenant_id: TenantIdText | None = None
     max_uses: _Uses | None = None
-    expires_at: _Time | None = None
-    not_before: _Time | None = None
+    expires_at: Time | None = None
+    not_before: Time | None = None
     idle_s: _Duration | None = None
-    taints: list[str] = msgspec.field(default_factory=list)
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    name_pattern: str | None = None
-    source_networks: list[str] = msgspec.field(default_factory=list)
+    taints: Taints = msgspec.field(default_factory=list)
+    labels: LabelsOfDevice = msgspec.field(default_factory=dict)
+    name_pattern: _NamePattern | None = None
+    source_networks: _Networks = msgspec.field(default_factory=list)
     pre_approved: bool = False
     ephemeral_s: _Duration | None = None
     rate_per_minute: _Rate | None = None
@@ -43,9 +62,9 @@ class NewRegistrationToken(Body, frozen=True):
 class ChangedRegistrationToken(Body, frozen=True):
     """What stays away stays as it is. What the token may do can only become less."""
 
-    label: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    expires_at: _Time | UnsetType | None = UNSET
+    label: Label | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    expires_at: Time | UnsetType | None = UNSET
     max_uses: _Uses | UnsetType | None = UNSET
     pre_approved: bool | UnsetType = UNSET
 
@@ -60,38 +79,38 @@ class RevokeRegistrationToken(Body, frozen=True):
 class RegistrationTokenQuery(Query, frozen=True):
     """Which registration tokens are listed; without `tenant_id` those of the personal tenant."""
 
-    tenant_id: str | None = None
-    owner_id: str | None = None
+    tenant_id: TenantIdText | None = None
+    owner_id: UserIdText | None = None
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    limit: int = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: str | None = None
 
 
-class RegistrationTokenAnswer(msgspec.Struct, frozen=True):
+class RegistrationTokenAnswer(Resource, frozen=True):
     """A registration token. Its secret is shown once, when it is made or rotated."""
 
-    id: str
-    tenant_id: str
-    owner_id: str
-    label: str
-    description: str
+    id: RegistrationTokenIdText
+    tenant_id: TenantIdText
+    owner_id: UserIdText
+    label: Label
+    description: Description
     state: TokenState
     uses: int
     max_uses: int | None
-    expires_at: _Time | None
-    not_before: _Time | None
+    expires_at: Time | None
+    not_before: Time | None
     idle_s: int | None
-    last_used_at: _Time | None
-    taints: list[str]
-    labels: dict[str, str]
-    name_pattern: str | None
-    source_networks: list[str]
+    last_used_at: Time | None
+    taints: Taints
+    labels: LabelsOfDevice
+    name_pattern: _NamePattern | None
+    source_networks: _Networks
     pre_approved: bool
     ephemeral_s: int | None
     rate_per_minute: int | None
-    suspended_at: _Time | None
-    revoked_at: _Time | None
-    created_at: _Time
+    suspended_at: Time | None
+    revoked_at: Time | None
+    created_at: Time
 
 
 class RegistrationTokenWithSecret(RegistrationTokenAnswer, frozen=True):
@@ -117,7 +136,7 @@ class ChosenDevices(msgspec.Struct, frozen=True):
 class RevokedRegistrationToken(msgspec.Struct, frozen=True):
     """What was done, or after a dry run what would be. Devices that have ended already are not counted."""
 
-    id: str
+    id: RegistrationTokenIdText
     state: TokenState
     dry_run: bool
     devices: ChosenDevices

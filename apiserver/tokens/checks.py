@@ -11,13 +11,12 @@ from msgspec import UNSET
 
 from apiserver.devices.names import checked_labels, checked_taints
 from apiserver.texts import InvalidValueError, checked_description, checked_label
-from apiserver.tokens.answers import ChangedRegistrationToken, NewRegistrationToken
+from apiserver.tokens.answers import MOST_NETWORKS, ChangedRegistrationToken, NewRegistrationToken
 from apiserver.tokens.changes import KEEP, TokenChange
 from apiserver.tokens.name_pattern import checked_pattern
 from apiserver.tokens.new_token import AskedToken
 from common.env import Network
 
-_MOST_NETWORKS = 32
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -70,8 +69,8 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 def _checked_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    if len(texts) > _MOST_NETWORKS:
-        raise InvalidValueError(f"There are more than {_MOST_NETWORKS} source networks.")
+    if len(texts) > MOST_NETWORKS:
+        raise InvalidValueError(f"There are more than {MOST_NETWORKS} source networks.")
     return tuple(_checked_network(text) for text in texts)
 
 

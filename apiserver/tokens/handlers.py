@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from apiserver.answers import json_answer
+from apiserver.answers import json_answer, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import USER
 from apiserver.bodies import Body, parse_body, read_body, read_bytes
@@ -102,9 +102,9 @@ def _checked(check: Callable[[_BodyT, datetime], _CheckedT], body: _BodyT, now: 
 
 
 def _shown(token: RegistrationToken, now: datetime) -> web.Response:
-    return json_answer(registration_token_answer(token, now), version=token.version)
+    return resource_answer(registration_token_answer(token, now), token.version)
 
 
 def _shown_once(made: WithSecret, actor: Actor, status: HTTPStatus) -> web.Response:
     answer = registration_token_with_secret(made, actor.at)
-    return json_answer(answer, status=status, version=made.token.version)
+    return resource_answer(answer, made.token.version, status=status)

@@ -9,7 +9,7 @@ from apiserver.auth.access import USER
 from apiserver.auth.permissions import Deed, Reach
 from apiserver.bodies import read_query
 from apiserver.pages import Cursors, Listing
-from apiserver.paging import after_of, limit_of, page_of
+from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import RegistrationTokenPage
 from apiserver.tenants.membership import membership_for
@@ -34,7 +34,7 @@ class RegistrationTokenListing:
         listing = Listing("registration_tokens", query.sort, filters)
         page = RegistrationTokenPage(
             tenant_id=tenant_id,
-            limit=limit_of(query.limit) + 1,
+            limit=query.limit + 1,
             is_newest_first=query.sort.startswith("-"),
             owner_id=None if query.owner_id is None else UserId(query.owner_id),
             after=after_of(self.cursors, query.cursor, listing),

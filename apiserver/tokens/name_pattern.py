@@ -8,7 +8,8 @@ import re
 
 from apiserver.texts import InvalidValueError
 
-_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,63}")
+PATTERN_FORM = "[A-Za-z0-9._*?-]{1,63}"
+_PATTERN = re.compile(PATTERN_FORM)
 _STARS = re.compile(r"\*+")
 
 

@@ -28,9 +28,9 @@ from apiserver.tokens.registration_token import RegistrationToken, RegistrationT
 from apiserver.tokens.secret import SecretKind, hash_of, mint
 from common.randomness import SystemRandomness
 
-TENANT = TenantId("ten_bench")
-OWNER = UserId("usr_bench")
-TOKEN = RegistrationTokenId("rgt_bench")
+TENANT = TenantId("ten_00000000000000000bench")
+OWNER = UserId("usr_00000000000000000bench")
+TOKEN = RegistrationTokenId("rgt_00000000000000000bench")
 SUBJECT = "bench"
 
 _RANDOMNESS = SystemRandomness()

@@ -69,7 +69,7 @@ async def shared_tenant(
 ) -> TenantId:
     """A tenant with these members."""
     now = server.parts.clock.now()
-    tenant_id = TenantId("ten_shared")
+    tenant_id = TenantId("ten_0000000000000000shared")
     tenant = Tenant(tenant_id, "Shared", TenantKind.PRIVATE, None, now, approval)
     roles = {await id_of(caller): role for caller, role in members.items()}
 

@@ -9,12 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.pages import (
-    HIGHEST_LIMIT,
     BadCursorError,
-    BadLimitError,
     Listing,
     Value,
-    checked_limit,
     cursors,
 )
 
@@ -105,14 +102,3 @@ def test_with_one_bit_flipped_a_cursor_is_refused(bit: int) -> None:
     flipped[bit // 8] ^= 1 << bit % 8
     with pytest.raises(BadCursorError):
         CURSORS.read(base64.urlsafe_b64encode(bytes(flipped)).decode(), LISTING)
-
-
-@pytest.mark.parametrize("limit", [1, 50, HIGHEST_LIMIT])
-def test_a_page_has_1_to_200_rows(limit: int) -> None:
-    assert checked_limit(limit) == limit
-
-
-@pytest.mark.parametrize("limit", [0, -1, 201, 10**9])
-def test_another_limit_is_refused(limit: int) -> None:
-    with pytest.raises(BadLimitError):
-        checked_limit(limit)

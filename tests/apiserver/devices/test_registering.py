@@ -221,7 +221,7 @@ async def test_a_machine_may_name_its_tokens_own_tenant_alone(alice: Person, bob
     token = await alice.token()
     own = await token.register(name="own", tenant_id=alice.tenant_id)
     others = await token.register(tenant_id=bob.tenant_id)
-    unknown = await token.register(tenant_id="ten_that_never_was")
+    unknown = await token.register(tenant_id="ten_0000000000000000000000")
 
     assert own.status == 201
     assert others.refusal == (403, "forbidden")

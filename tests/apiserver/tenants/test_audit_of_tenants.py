@@ -118,9 +118,9 @@ async def test_the_life_of_an_invitation_is_told_without_its_secret(alice: Perso
         ("PATCH", "/members/{me}", {"role": "owner"}),
         ("PATCH", "/members/{me}", {"role": "viewer"}),
         ("DELETE", "/members/{me}", None),
-        ("DELETE", "/members/usr_never", None),
+        ("DELETE", "/members/usr_0000000000000000000000", None),
         ("POST", "/invitations", {"role": "king"}),
-        ("DELETE", "/invitations/inv_never", None),
+        ("DELETE", "/invitations/inv_0000000000000000000000", None),
     ],
 )
 async def test_what_was_not_done_is_not_told(alice: Person, method: str, path: str, body: Any) -> None:

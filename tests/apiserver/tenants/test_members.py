@@ -183,7 +183,7 @@ async def test_a_role_is_one_of_four(alice: Person, works: TenantId, body: dict[
 async def test_who_is_no_member_has_no_role_and_cannot_be_removed(
     alice: Person, bob: Person, works: TenantId
 ) -> None:
-    for user_id in (await bob.id(), "usr_never"):
+    for user_id in (await bob.id(), "usr_0000000000000000000000"):
         path = f"{TENANTS}/{works}/members/{user_id}"
         for answer in (await alice.call("PATCH", path, {"role": "admin"}), await alice.call("DELETE", path)):
             assert (answer.status, answer.body["detail"]) == (404, "There is no such member.")

@@ -208,7 +208,7 @@ async def test_a_foreign_tenant_looks_like_one_that_never_was(alice: Caller, bob
 
     replies = [
         await alice.call("POST", TOKENS, {"label": "lab", "tenant_id": tenant_id})
-        for tenant_id in (foreign, "ten_never")
+        for tenant_id in (foreign, "ten_0000000000000000000000")
     ]
 
     assert [reply.refusal for reply in replies] == [(404, "not_found")] * 2
@@ -291,7 +291,7 @@ async def test_two_callers_may_use_one_key(alice: Caller, bob: Caller) -> None:
 
 
 async def test_a_refused_request_leaves_its_key_free(alice: Caller) -> None:
-    body = {"label": "lab", "tenant_id": "ten_never"}
+    body = {"label": "lab", "tenant_id": "ten_0000000000000000000000"}
 
     refused = await alice.call("POST", TOKENS, body, headers=KEY)
     made = await alice.call("POST", TOKENS, {"label": "lab"}, headers=KEY)

@@ -97,7 +97,10 @@ async def test_a_viewer_sees_none(server: ApiServer, alice: Caller, bob: Caller)
 async def test_a_foreign_tenant_looks_like_one_that_never_was(alice: Caller, bob: Caller) -> None:
     foreign = (await bob.done("GET", "/users/me"))["personal_tenant_id"]
 
-    replies = [await alice.call("GET", f"{TOKENS}?tenant_id={id_}") for id_ in (foreign, "ten_never")]
+    replies = [
+        await alice.call("GET", f"{TOKENS}?tenant_id={id_}")
+        for id_ in (foreign, "ten_0000000000000000000000")
+    ]
 
     assert [reply.refusal for reply in replies] == [(404, "not_found")] * 2
     assert replies[0].body["detail"] == replies[1].body["detail"]
@@ -130,7 +133,10 @@ async def test_other_queries_are_refused(alice: Caller) -> None:
     assert [query for query, reply in replies if reply.refusal != (400, "bad_request")] == []
 
 
-@pytest.mark.parametrize("other", ["sort=created_at", "owner_id=usr_1", "tenant_id=ten_shared"])
+@pytest.mark.parametrize(
+    "other",
+    ["sort=created_at", "owner_id=usr_0000000000000000000000", "tenant_id=ten_0000000000000000shared"],
+)
 async def test_a_cursor_opens_only_the_list_it_is_of(
     server: ApiServer, alice: Caller, clock: FakeClock, other: str
 ) -> None:
