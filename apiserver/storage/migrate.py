@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from apiserver.storage.location import PostgresAddress
-from apiserver.storage.postgresql import cause_of
+from apiserver.storage.postgresql import FAULTS, cause_of
 from apiserver.storage.sqlite import unusable_file
 from common.env import SettingsError
 
@@ -32,6 +32,7 @@ _UNUSABLE_SERVER = (
 )
 # Any number that no other program on this database uses for its own locks.
 _ADVISORY_LOCK = 0x446F6F72
+_PATIENCE_S = 15.0
 
 
 def migrate_sqlite(path: Path, lock_wait: timedelta) -> None:
@@ -58,30 +59,24 @@ def migrate_sqlite(path: Path, lock_wait: timedelta) -> None:
 
 async def migrate_postgresql(address: PostgresAddress) -> None:
     """Raises `SettingsError` when the server is not there, refuses us, or holds a newer release's data."""
+    # The driver itself reads the address: SQLAlchemy would take sslmode and host in it for something else.
     engine = create_async_engine(
-        # asyncpg reads the whole address, its options for TLS included, which SQLAlchemy would misread.
-        "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(address.url),
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(address.url, timeout=_PATIENCE_S)
     )
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             await connection.run_sync(_migrate)
-    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
-        cause = cause_of(_root_of(error))
-        raise SettingsError([_UNUSABLE_SERVER.format(cause=cause)]) from error
+    except (DBAPIError, *FAULTS) as error:
+        raise SettingsError([_UNUSABLE_SERVER.format(cause=cause_of(_error_of_driver(error)))]) from error
     finally:
         await engine.dispose()
 
 
-def _root_of(error: BaseException) -> BaseException:
-    """The driver's own error, inside what SQLAlchemy made of it."""
-    while isinstance(error, DBAPIError) or type(error).__module__.startswith("sqlalchemy"):
-        inner = getattr(error, "orig", None) or error.__cause__
-        if inner is None:
-            break
-        error = inner
-    return error
+def _error_of_driver(error: BaseException) -> BaseException:
+    wrapped = error.orig if isinstance(error, DBAPIError) else None
+    # SQLAlchemy's asyncpg knows but a handful of errors; it names the driver's own as the cause of its own.
+    return (wrapped and wrapped.__cause__) or wrapped or error
 
 
 def _migrate(connection: Connection) -> None:

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 LOCK_WAIT = timedelta(seconds=5)
 
-_CONNECTIONS = 10
+MOST_CONNECTIONS = 10
 _STATEMENTS = 500
-# A statement that waits for a lock ends before this, so only a dead network comes near it.
-_ANSWER_PATIENCE_S = 15.0
+# In waits for a lock, which end earlier: only a server or a network that is dead comes near it.
+_ANSWER_PATIENCE = 3
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_CONSTRAINTS = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises, from a server that is not there to a rule that was broken."""
+
 # Of two that hold what the other wants, one is sent back; nothing of it was kept.
 _OVERTAKEN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# The last one is in asyncpg's own errors for values that no column of that type takes.
+_MISTAKES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -71,25 +75,30 @@ class PostgresEngine:
                 raw.transaction(isolation=isolation, readonly=readonly),
             ):
                 return await work(PostgresConnection(raw))
-        except _OVERTAKEN as error:
-            raise OvertakenError from error
-        except _CONSTRAINTS as error:
-            raise ConstraintError(error.constraint_name or type(error).__name__) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise StorageUnavailableError(cause_of(error)) from error
+        except FAULTS as error:
+            raise _as_told(error) from error
+
+
+def _as_told(error: Exception) -> Exception:
+    if isinstance(error, _OVERTAKEN):
+        return OvertakenError()
+    if isinstance(error, _MISTAKES):
+        return ConstraintError(getattr(error, "constraint_name", None) or type(error).__name__)
+    return StorageUnavailableError(cause_of(error))
 
 
 async def open_postgresql(
     stack: AsyncExitStack, address: PostgresAddress, *, lock_wait: timedelta = LOCK_WAIT
 ) -> PostgresEngine:
     """A pool of connections; closed by the stack. Raises as asyncpg does when there is no server."""
+    patience_s = lock_wait.total_seconds()
     pool = asyncpg.create_pool(
         dsn=address.url,
         min_size=1,
-        max_size=_CONNECTIONS,
+        max_size=MOST_CONNECTIONS,
         statement_cache_size=_STATEMENTS,
-        command_timeout=_ANSWER_PATIENCE_S,
-        timeout=lock_wait.total_seconds(),
+        command_timeout=patience_s * _ANSWER_PATIENCE,
+        timeout=patience_s,
         # Nothing of a connection is changed beyond its transactions, so there is nothing to put back.
         reset=_leave_as_it_is,
         server_settings={
@@ -100,17 +109,17 @@ async def open_postgresql(
         },
     )
     await pool
-    stack.push_async_callback(_close, pool)
-    return PostgresEngine(pool, lock_wait.total_seconds())
+    stack.push_async_callback(_close, pool, patience_s)
+    return PostgresEngine(pool, patience_s)
 
 
 async def _leave_as_it_is(_connection: object) -> None:
     pass
 
 
-async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]", patience_s: float) -> None:
     try:
-        async with asyncio.timeout(_ANSWER_PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await pool.close()
     except TimeoutError:
         pool.terminate()

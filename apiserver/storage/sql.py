@@ -87,21 +87,30 @@ class SqlStorage:
     engine: Engine
 
     async def write(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
-        for _ in range(_TRIES):
-            try:
-                return await self.engine.write(_over_connections(work, is_view=False))
-            except OvertakenError:
-                log.info("transaction_overtaken")
-        raise StorageUnavailableError("overtaken")
+        return await _until_it_stands(self.engine.write, work, is_view=False)
 
     async def read(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
-        return await self.engine.read(_over_connections(work, is_view=True))
+        return await _until_it_stands(self.engine.read, work, is_view=True)
 
     async def ping(self) -> None:
         async def look(connection: Connection) -> None:
             await connection.rows(_PING, {})
 
         await self.engine.read(look)
+
+
+async def _until_it_stands(
+    run: Callable[[EngineWork[T]], Coroutine[Any, Any, T]],
+    work: Callable[[Transaction], Coroutine[Any, Any, T]],
+    *,
+    is_view: bool,
+) -> T:
+    for _ in range(_TRIES):
+        try:
+            return await run(_over_connections(work, is_view=is_view))
+        except OvertakenError:
+            log.info("transaction_overtaken")
+    raise StorageUnavailableError("overtaken")
 
 
 def _over_connections(

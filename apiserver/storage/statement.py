@@ -7,6 +7,8 @@ language and its types cost nothing once compiled.
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Delete, Dialect, Insert, Select, Table, Update, bindparam
@@ -38,17 +40,17 @@ class Compiled:
     """A statement in one engine's words, and how values go in and come out."""
 
     sql: str
-    parameters: tuple[tuple[str, Any, Processor | None], ...]
-    make_row: Callable[[Any], Row] | None
+    in_order: Callable[[Mapping[str, Any]], Iterable[Any]]
+    constants: Mapping[str, Any]
+    processors: tuple[tuple[int, Processor], ...]
+    make_row: Callable[[Iterable[Any]], Row] | None
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders. One that is missing is a `KeyError`."""
-        return [
-            (values[name] if default is None else default)
-            if process is None
-            else process(values[name] if default is None else default)
-            for name, default, process in self.parameters
-        ]
+        arguments = list(self.in_order({**values, **self.constants} if self.constants else values))
+        for place, process in self.processors:
+            arguments[place] = process(arguments[place])
+        return arguments
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Statement:
 
 
 def statement(executable: Executable) -> Statement:
-    """A statement whose parameters are named by `bindparam`."""
+    """A statement whose parameters are named by `bindparam`; values written into it stay as they are.
+
+    `in_` is refused: SQLAlchemy spells it out at each run, by the number of values. Use `or_`.
+    """
     return Statement(_compile(executable, _SQLITE), _compile(executable, _POSTGRESQL))
 
 
@@ -98,22 +103,36 @@ def _all_columns(table: Table) -> dict[str, Any]:
 
 def _compile(executable: Executable, dialect: Dialect) -> Compiled:
     compiled = executable.compile(dialect=dialect)
-    binds = compiled.binds
+    if compiled.post_compile_params:
+        raise ValueError(f"in_ is not compiled once and for all: {compiled}")
+    names = tuple(compiled.positiontup or ())
+    binds = [compiled.binds[name] for name in names]
     return Compiled(
         sql=str(compiled),
-        parameters=tuple(
-            (name, binds[name].value, _bind_processor(binds[name].type, dialect))
-            for name in compiled.positiontup or ()
-        ),
+        in_order=_picker(names),
+        constants={name: bind.value for name, bind in zip(names, binds, strict=True) if not bind.required},
+        processors=_present(_bind_processor(bind.type, dialect) for bind in binds),
         make_row=_row_maker(executable, dialect),
     )
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Iterable[Any]]:
+    # Of one name itemgetter gives a bare value, and of none it cannot be made.
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
+
+
+def _present(processors: Iterable[Processor | None]) -> tuple[tuple[int, Processor], ...]:
+    """Those that do something, and their places."""
+    return tuple((place, process) for place, process in enumerate(processors) if process is not None)
 
 
 def _bind_processor(type_: TypeEngine[Any], dialect: Dialect) -> Processor | None:
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _row_maker(executable: Executable, dialect: Dialect) -> Callable[[Any], Row] | None:
+def _row_maker(executable: Executable, dialect: Dialect) -> Callable[[Iterable[Any]], Row] | None:
     if isinstance(executable, Select):
         columns = list(executable.selected_columns)
     else:
@@ -121,16 +140,18 @@ def _row_maker(executable: Executable, dialect: Dialect) -> Callable[[Any], Row]
     if not columns:
         return None
     row = namedtuple("row", [column.name for column in columns])  # type: ignore[misc]  # noqa: PYI024 - made at run time
-    processors = [
-        (place, process)
-        for place, column in enumerate(columns)
-        if (process := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
-    ]
+    processors = _present(
+        column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+    )
+    # As its own `_make` does, without a call in between.
+    new = partial(tuple.__new__, row)
+    if not processors:
+        return new
 
     def make(values: Iterable[Any]) -> Row:
         cells = list(values)
         for place, process in processors:
             cells[place] = process(cells[place])
-        return row._make(cells)
+        return new(cells)
 
     return make

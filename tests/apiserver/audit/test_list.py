@@ -47,7 +47,10 @@ async def test_who_is_no_administrator_reads_no_audit(
 async def test_another_tenant_is_not_there_just_as_one_that_never_was(
     alice: Person, bob: Person, method: str, path: str
 ) -> None:
-    refusals = [await ask(bob, method, path, tenant_id) for tenant_id in (alice.tenant_id, "ten_0000000000000000000000")]
+    refusals = [
+        await ask(bob, method, path, tenant_id)
+        for tenant_id in (alice.tenant_id, "ten_0000000000000000000000")
+    ]
 
     assert refusals == [(404, "not_found")] * 2
 

@@ -1,27 +1,24 @@
-"""Every test of this package runs on every engine. A new engine is a row in `ENGINES`."""
+"""Tests that ask for a database run on every engine. A new engine is a row in `ENGINES`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from apiserver.storage.contracts import Storage
-from apiserver.storage.location import SqliteFile
+from apiserver.storage.location import PostgresAddress, SqliteFile
 from apiserver.storage.sql import open_storage
-from tests.apiserver.storage.pauses import Pause, ThreadPause
+from tests.apiserver.storage.databases import Database, PostgresDatabase, SqliteDatabase, migrate
+from tests.apiserver.storage.pauses import Pause
+from tests.fakes.postgres_servers import PostgresServer
 
-OpenStorage = Callable[[], Awaitable[Storage]]
-
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
 LOCK_WAIT = timedelta(milliseconds=500)
 
-
-def _sqlite(stack: AsyncExitStack, directory: Path) -> OpenStorage:
-    return lambda: open_storage(stack, SqliteFile(directory / "doorward.db"), lock_wait=LOCK_WAIT)
-
-
-ENGINES = {"sqlite": (_sqlite, ThreadPause)}
+OpenStorage: TypeAlias = Callable[[], Awaitable[Storage]]
 
 
 @pytest.fixture(params=ENGINES)
@@ -30,11 +27,53 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def open_another(engine: str, tmp_path: Path) -> AsyncIterator[OpenStorage]:
+def empty_database(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    if engine == "sqlite":
+        yield SqliteDatabase(SqliteFile(tmp_path / "doorward.db"))
+        return
+    with _postgres_database(request.getfixturevalue("postgres_server")) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabase:
+    """To be copied: running all migrations for each test would take most of its time."""
+    location = SqliteFile(tmp_path_factory.mktemp("migrated") / "doorward.db")
+    migrate(location)
+    return SqliteDatabase(location)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgres_server: PostgresServer) -> Iterator[PostgresDatabase]:
+    """To be emptied after each test: to make and to drop one takes longer than most tests."""
+    with _postgres_database(postgres_server) as database:
+        migrate(database.location)
+        yield database
+
+
+@pytest.fixture
+def database(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Up to date, without a row of anybody."""
+    if engine == "sqlite":
+        migrated_sqlite: SqliteDatabase = request.getfixturevalue("migrated_sqlite")
+        yield migrated_sqlite.copy_to(tmp_path / "doorward.db")
+        return
+    migrated_postgresql: PostgresDatabase = request.getfixturevalue("migrated_postgresql")
+    yield migrated_postgresql
+    migrated_postgresql.empty()
+
+
+@contextmanager
+def _postgres_database(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    with server.database() as url:
+        yield PostgresDatabase(server, PostgresAddress(url))
+
+
+@pytest.fixture
+async def open_another(database: Database) -> AsyncIterator[OpenStorage]:
     """Opens the same database again, as a second server would."""
-    open_engine, _ = ENGINES[engine]
     async with AsyncExitStack() as stack:
-        yield open_engine(stack, tmp_path)
+        yield lambda: open_storage(stack, database.location, lock_wait=LOCK_WAIT)
 
 
 @pytest.fixture
@@ -43,9 +82,8 @@ async def storage(open_another: OpenStorage) -> Storage:
 
 
 @pytest.fixture
-def pause(engine: str, open_another: OpenStorage) -> Iterator[Pause]:
+def pause(database: Database, open_another: OpenStorage) -> Iterator[Pause]:
     """Ends before the storage is closed, which waits for its units."""
-    _, make = ENGINES[engine]
-    pause = make()
+    pause = database.pause()
     yield pause
     pause.go_on()

@@ -35,3 +35,21 @@ class ThreadPause:
 
     def go_on(self) -> None:
         self._may_go_on.set()
+
+
+class TaskPause:
+    """For engines that run a unit as a part of the task that waits for it."""
+
+    def __init__(self) -> None:
+        self._reached = asyncio.Event()
+        self._may_go_on = asyncio.Event()
+
+    async def stand_still(self) -> None:
+        self._reached.set()
+        await asyncio.wait_for(self._may_go_on.wait(), _PATIENCE_S)
+
+    async def reached(self) -> None:
+        await asyncio.wait_for(self._reached.wait(), _PATIENCE_S)
+
+    def go_on(self) -> None:
+        self._may_go_on.set()

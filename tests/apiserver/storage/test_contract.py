@@ -1,41 +1,17 @@
 """What `apiserver.storage.contracts` promises, on every engine."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone
 
 import pytest
 
 from apiserver.errors import StorageUnavailableError
 from apiserver.storage.contracts import ConstraintError, OvertakenError, Storage, Transaction
-from apiserver.tenants.tenants import Membership, Role, Tenant, TenantId, TenantKind
+from apiserver.tenants.tenants import Membership, Role, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
 from tests.apiserver.storage.conftest import OpenStorage
 from tests.apiserver.storage.pauses import Pause
-
-NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-ALICE = Identity("https://issuer.example", "alice")
-BOB = Identity("https://issuer.example", "bob")
-
-
-def a_user(
-    user_id: str = "usr_1",
-    identity: Identity = ALICE,
-    profile: Profile | None = None,
-    created_at: datetime = NOW,
-) -> User:
-    return User(UserId(user_id), identity, profile or Profile(), created_at)
-
-
-def a_tenant(tenant_id: str = "ten_1", personal_of: UserId | None = None) -> Tenant:
-    return Tenant(TenantId(tenant_id), f"Tenant {tenant_id}", TenantKind.PRIVATE, personal_of, NOW)
-
-
-async def add_user(storage: Storage, user: User) -> bool:
-    return await storage.write(lambda tx: tx.users.add(user))
-
-
-async def find(storage: Storage, identity: Identity = ALICE) -> User | None:
-    return await storage.read(lambda view: view.users.by_identity(identity))
+from tests.apiserver.storage.rows import ALICE, BOB, NOW, a_tenant, a_user, add_user, find
 
 
 async def test_a_user_comes_back_as_it_was_kept(storage: Storage) -> None:
@@ -197,6 +173,20 @@ async def test_a_unit_that_is_overtaken_is_run_again_from_its_start(storage: Sto
     assert await find(storage) is not None
 
 
+async def test_a_view_that_is_overtaken_is_looked_at_again(storage: Storage) -> None:
+    tries = iter((1, 2))
+
+    async def be_overtaken_once(view: Transaction) -> User | None:
+        found = await view.users.by_identity(ALICE)
+        if next(tries) < 2:
+            raise OvertakenError
+        return found
+
+    await add_user(storage, a_user())
+
+    assert await storage.read(be_overtaken_once) == a_user()
+
+
 async def test_a_unit_that_is_overtaken_for_ever_is_given_up(storage: Storage) -> None:
     async def be_overtaken(tx: Transaction) -> None:
         await tx.users.add(a_user())
@@ -265,6 +255,16 @@ async def test_a_view_does_not_change_while_it_is_looked_at(storage: Storage, pa
 
     assert await reader == [None, None]
     assert await find(storage) is not None
+
+
+async def test_a_view_that_is_looked_at_for_long_holds_nobody_up(storage: Storage, pause: Pause) -> None:
+    looking = asyncio.create_task(storage.read(lambda _: pause.stand_still()))
+    await pause.reached()
+    await add_user(storage, a_user())
+
+    assert await find(storage) == a_user()
+    pause.go_on()
+    await looking
 
 
 async def test_a_view_cannot_write(storage: Storage) -> None:

@@ -19,7 +19,7 @@ from common.randomness import SystemRandomness
 from tests.apiserver.builders import a_device
 from tests.apiserver.storage.conftest import OpenStorage
 from tests.apiserver.storage.pauses import Pause
-from tests.apiserver.storage.test_contract import NOW, a_tenant, a_user
+from tests.apiserver.storage.rows import NOW, a_tenant, a_user
 
 RANDOMNESS = SystemRandomness()
 AUDITOR = Auditor(audit_key(bytes(32)), RANDOMNESS)

@@ -22,7 +22,7 @@ from apiserver.tenants.users import Identity, Profile, UserId
 from apiserver.tokens.registration_token import RegistrationTokenId
 from tests.apiserver.builders import a_token
 from tests.apiserver.storage.conftest import OpenStorage
-from tests.apiserver.storage.test_contract import NOW, a_tenant, a_user
+from tests.apiserver.storage.rows import NOW, a_tenant, a_user
 
 TENANT, OTHER = TenantId("ten_1"), TenantId("ten_2")
 ALICE, BOB, CAROL = UserId("usr_1"), UserId("usr_2"), UserId("usr_3")
