@@ -50,6 +50,7 @@ from common.issuer import Issuer
 from common.metrics import RequestMetrics
 from common.problems import problem_middleware
 from common.randomness import Randomness, SystemRandomness
+from common.request_keys import REQUEST_ID
 from common.requests import RequestLog
 from common.routing import add_routes
 from common.tasks import Tasks
@@ -207,7 +208,10 @@ async def _try(write: Callable[[], Awaitable[None]]) -> None:
         await write()
 
 
-async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    # Also on those that are sent bit by bit, which have begun before any middleware sees them.
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
     # Answers speak of the caller: unless a handler says otherwise, no cache may keep one.
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"

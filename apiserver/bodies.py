@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from common.problems import ProblemCode, ProblemError
 
@@ -37,12 +37,22 @@ async def read_body(request: web.Request, type_: type[BodyT]) -> BodyT:
 async def read_bytes(request: web.Request) -> bytes:
     """The bytes of a JSON body; raises `ProblemError` for another type."""
     body = await request.read()
-    if body and request.content_type != "application/json":
+    if body and not _is_plain_json(request):
         raise ProblemError(
             ProblemCode.UNSUPPORTED_MEDIA_TYPE,
-            "Send the body as application/json, and say so in Content-Type.",
+            "Send the body as application/json, in UTF-8 and not compressed, and say so in Content-Type.",
         )
     return body
+
+
+def _is_plain_json(request: web.Request) -> bool:
+    """What a proxy in front decodes in another way, it reads as another body."""
+    is_utf8 = (request.charset or "utf-8").lower() == "utf-8"
+    return (
+        request.content_type == "application/json"
+        and is_utf8
+        and hdrs.CONTENT_ENCODING not in request.headers
+    )
 
 
 def parse_body(body: bytes, type_: type[BodyT]) -> BodyT:
@@ -93,6 +103,8 @@ def read_query(request: web.Request, type_: type[QueryT]) -> QueryT:
         if name in found:
             # Which of the two counts would be for each reader to guess.
             raise ProblemError(ProblemCode.BAD_REQUEST, "A parameter of the query stands there twice.")
+        if "\0" in value:
+            raise ProblemError(ProblemCode.BAD_REQUEST, "A parameter of the query holds a NUL.")
         found[name] = value
     try:
         return msgspec.convert(found, type_, strict=False)

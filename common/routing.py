@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler
 
 from common.problems import ProblemCode
@@ -48,6 +48,17 @@ def add_routes(app: web.Application, routes: Iterable[Route[AccessT]], guard: Gu
     for route in routes:
         if not isinstance(route.access, Enum):
             raise TypeError(f"{route.method} {route.path} declares no access rule")
-        app.router.add_route(route.method, route.path, guard(route))
+        app.router.add_route(route.method, route.path, guard(route), expect_handler=_answer_expectation)
         if route.method == "GET":
-            app.router.add_route("HEAD", route.path, guard(route))
+            app.router.add_route("HEAD", route.path, guard(route), expect_handler=_answer_expectation)
+
+
+async def _answer_expectation(request: web.Request) -> None:
+    """RFC 9110 section 10.1.1: what is expected beyond `100-continue` may be passed over.
+
+    aiohttp would refuse it before any middleware: without a request id, and unseen by the log.
+    """
+    if request.version == HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # As aiohttp's own does: the answer itself has not begun.
+        request.writer.output_size = 0

@@ -15,6 +15,9 @@ import uvloop
 from aiohttp import web
 
 from common.env import ListenAddress, SettingsError
+from common.problems import ProblemCode, ProblemError, problem_body
+from common.randomness import SystemRandomness
+from common.requests import new_request_id
 from common.sockets import ask_whether_it_is_there
 
 DRAIN_TIME_S = 20.0
@@ -109,8 +112,15 @@ class _Handler(web.RequestHandler):
     ) -> web.StreamResponse:
         if message is None:
             return super().handle_error(request, status, exc, message)
-        log.info("unreadable_request", status=status, error=type(exc).__name__)
-        response = web.Response(status=status, text="The request cannot be understood.")
+        problem = ProblemError(ProblemCode.BAD_REQUEST, "The request is no HTTP that is read here.")
+        request_id = new_request_id(SystemRandomness())
+        log.info("unreadable_request", request_id=request_id, status=status, error=type(exc).__name__)
+        response = web.Response(
+            body=problem_body(problem, request_id),
+            status=problem.status,
+            content_type="application/problem+json",
+            headers={"X-Request-Id": request_id},
+        )
         response.force_close()
         return response
 

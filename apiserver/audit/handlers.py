@@ -70,7 +70,7 @@ class AuditHandlers:
         async with aclosing(walk(self.storage, page, user_id)) as batches:
             # Refusals come before the first byte.
             first = await anext(batches)
-            response = web.StreamResponse(headers=_export_headers(request, tenant_id))
+            response = web.StreamResponse(headers=_export_headers(tenant_id))
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
                 await _send(request, response, first, batches)
@@ -107,12 +107,10 @@ def _as_lines(events: Sequence[AuditEvent]) -> bytes:
     return _lines.encode_lines(map(event_answer, events))
 
 
-def _export_headers(request: web.Request, tenant_id: TenantId) -> dict[str, str]:
+def _export_headers(tenant_id: TenantId) -> dict[str, str]:
     return {
         hdrs.CONTENT_TYPE: NDJSON,
         hdrs.CONTENT_DISPOSITION: f'attachment; filename="audit-{tenant_id}.ndjson"',
-        # The log of requests puts it on answers that have not begun.
-        "X-Request-Id": request[REQUEST_ID],
     }
 
 

@@ -135,7 +135,9 @@ async def test_a_request_that_cannot_be_read_is_refused_without_being_quoted() -
 
     for answer in (too_long, odd):
         assert answer.status_code == 400
-        assert answer.text == "The request cannot be understood."
+        assert answer.json()["code"] == "bad_request"
+        assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+        assert "the-hidden-cookie" not in answer.text
 
 
 async def test_the_cookies_of_sixty_tabs_are_read() -> None:

@@ -92,9 +92,8 @@ async def test_filters(world: World, alice: Person, bob: Person) -> None:
     assert await found(registration_token_id=token.made.id) == [of_bob]
     assert await found(name="TWO") == [of_alice]
     assert await found(name="tw") == []
-    assert await found(name="%") == []
     assert await found(owner_id=bob.id, name="two") == []
-    assert await found(owner_id="usr_x") == []
+    assert await found(owner_id="usr_0000000000000000000000") == []
 
 
 async def test_those_that_ended_are_shown_when_asked_for(world: World, alice: Person) -> None:
@@ -176,10 +175,10 @@ async def test_what_is_no_query_is_refused(alice: Person, query: dict[str, str])
     "value", ["' OR '1'='1", "x'; DROP TABLE devices;--", "$1", "?", ":tenant", "\\", "%ff"]
 )
 @pytest.mark.parametrize("name", ["name", "owner_id", "registration_token_id"])
-async def test_sql_in_a_filter_is_a_text_like_another(alice: Person, name: str, value: str) -> None:
+async def test_sql_is_no_filter(alice: Person, name: str, value: str) -> None:
     await alice.register()
 
-    assert await pages(alice, **{name: value}) == [[]]
+    assert (await alice.call("GET", DEVICES, params={name: value})).refusal == (400, "bad_request")
 
 
 @pytest.mark.parametrize("bytes_", ["%ff", "%c0%80", "%ed%a0%80"])
