@@ -22,6 +22,7 @@ from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.devices.listing import DeviceListing
 from apiserver.devices.register import Registrar
 from apiserver.errors import StorageUnavailableError
+from apiserver.janitor import Janitor
 from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.pages import cursors
 from apiserver.routes import Handlers, api_routes
@@ -108,6 +109,11 @@ async def open_parts(
         stack.push_async_callback(_try, last_seen.write)
         tasks.keep_running("last_seen", last_seen.keep_writing)
         tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
+        auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
+        registry = CollectorRegistry()
+        lifecycle = DeviceLifecycle(storage, auditor, randomness)
+        janitor = Janitor(storage, lifecycle, last_seen, clock, registry)
+        tasks.keep_running("janitor", janitor.keep_clean)
         yield Parts(
             server_keys=server_keys,
             clock=clock,
@@ -115,9 +121,9 @@ async def open_parts(
             issuer=issuer,
             storage=storage,
             storage_watch=watch,
-            registry=CollectorRegistry(),
+            registry=registry,
             last_seen=last_seen,
-            auditor=Auditor(audit_key(server_keys[0]), randomness, checkpoints.note),
+            auditor=auditor,
         )
 
 

@@ -112,6 +112,11 @@ class Device:
         """Whether it holds its name and addresses."""
         return self.state in LIVE_STATES
 
+    @property
+    def may_expire(self) -> bool:
+        """Whether its state allows it; whether it has run out is another question."""
+        return self.state in _POSSIBLE_IN[DeviceDeed.EXPIRE]
+
     def has_run_out(self, now: datetime) -> bool:
         """Whether it is due to expire: its time has come, or it is ephemeral and has been silent too long."""
         if self.expires_at is not None and now >= self.expires_at:

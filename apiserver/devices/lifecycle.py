@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from apiserver.audit.trail import Actor, Auditor, Deed
@@ -14,6 +15,7 @@ from apiserver.devices.device import (
     DeviceState,
     WrongStateError,
     approve,
+    expire,
     resume,
     revoke,
     suspend,
@@ -105,6 +107,22 @@ class DeviceLifecycle:
         """The device ends itself."""
         return await self._done(device.id, lambda found: revoke(found, actor.at, "left"), actor, "left")
 
+    async def expire(self, device_id: DeviceId, actor: Actor, *, by: datetime) -> bool:
+        """Ends a device that has run out by then; says whether it did.
+
+        Not one that was seen meanwhile, was suspended, or has ended.
+        """
+
+        async def work(transaction: Transaction) -> bool:
+            device = await transaction.devices.locked(device_id)
+            if device is None or not device.may_expire or not device.has_run_out(by):
+                return False
+            reason = "silent" if device.expires_at is None or by < device.expires_at else "time_is_up"
+            await self._write(transaction, device, expire(device, actor.at, reason), actor, "expired")
+            return True
+
+        return await self.storage.write(work)
+
     async def rotate_token_by_user(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Registered:
         async def work(transaction: Transaction) -> Registered:
             device = await self._allowed(transaction, user_id, device_id, Permission.MANAGE_DEVICES)
@@ -182,6 +200,9 @@ class DeviceLifecycle:
             await transaction.devices.revoke_all_tokens(device.id, actor.at)
         if not await transaction.devices.update(changed, former_version=device.version):
             raise changed_meanwhile()
+        if device.state is DeviceState.SUSPENDED and changed.may_expire and device.ephemeral_s is not None:
+            # While it was shut out it could not be heard: its silence begins anew.
+            await transaction.devices.seen(device.id, actor.at)
         before, after = facts_of(device), facts_of(changed)
         deed = Deed(device.tenant_id, f"device.{verb}", "device", device.id, before, after)
         await self.auditor.record(transaction, actor, deed)

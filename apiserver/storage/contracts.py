@@ -169,10 +169,6 @@ class RegistrationTokenRepository(Protocol):
 
     async def revoke_secret(self, secret_id: str, now: datetime) -> None: ...
 
-    async def forget_secrets(self, before: datetime) -> int:
-        """Removes those revoked before then."""
-        ...
-
 
 class DeviceRepository(Protocol):
     async def add(self, device: Device) -> bool:
@@ -209,14 +205,6 @@ class DeviceRepository(Protocol):
 
     async def page(self, page: DevicePage) -> Sequence[Device]: ...
 
-    async def run_out(self, silent_since: datetime, limit: int) -> Sequence[Device]:
-        """Ephemeral devices that were not heard of since then. Whether they have run out is to be checked."""
-        ...
-
-    async def forget_ended(self, before: datetime) -> int:
-        """Removes devices that ended before then, whose tokens were forgotten."""
-        ...
-
     async def add_token(self, device_id: DeviceId, token: StoredSecret) -> None: ...
 
     async def by_token(self, token_id: str) -> tuple[Device, StoredSecret] | None: ...
@@ -232,10 +220,6 @@ class DeviceRepository(Protocol):
     async def revoke_token(self, token_id: str, now: datetime) -> None: ...
 
     async def revoke_all_tokens(self, device_id: DeviceId, now: datetime) -> None: ...
-
-    async def forget_tokens(self, before: datetime) -> int:
-        """Removes those revoked before then."""
-        ...
 
 
 class DeviceSet(Protocol):
@@ -309,8 +293,42 @@ class IdempotencyKeyRepository(Protocol):
         """False, and nothing written, when the caller has used the key."""
         ...
 
-    async def forget(self, before: datetime) -> int:
-        """Removes those added before then."""
+
+class LeftoverRepository(Protocol):
+    """What nobody needs any more. Nothing here is about a tenant.
+
+    Each removal takes at most `limit`, whose end was before then, and gives their number. Several servers may
+    remove at once: each takes what no other one does.
+    """
+
+    async def ephemeral_times(self) -> Sequence[int]:
+        """The silences, in seconds, after which some live device leaves: few, whatever their number."""
+        ...
+
+    async def silent_devices(self, ephemeral_s: int, since: datetime, limit: int) -> Sequence[DeviceId]:
+        """Live devices that leave after this silence and were not seen since; suspended ones do not leave."""
+        ...
+
+    async def overdue_devices(self, now: datetime, limit: int) -> Sequence[DeviceId]:
+        """Live devices whose time has come; suspended ones are never among them."""
+        ...
+
+    async def remove_ended_devices(self, before: datetime, limit: int) -> int:
+        """With all their tokens."""
+        ...
+
+    async def remove_device_tokens(self, before: datetime, limit: int) -> int:
+        """Those that were revoked."""
+        ...
+
+    async def remove_registration_token_secrets(self, before: datetime, limit: int) -> int:
+        """Those that were revoked; their registration token stays."""
+        ...
+
+    async def remove_idempotency_keys(self, before: datetime, limit: int) -> int: ...
+
+    async def remove_invitations(self, before: datetime, limit: int) -> int:
+        """Those that were accepted or revoked, or have expired."""
         ...
 
 
@@ -343,6 +361,9 @@ class Transaction(Protocol):
 
     @property
     def idempotency_keys(self) -> IdempotencyKeyRepository: ...
+
+    @property
+    def leftovers(self) -> LeftoverRepository: ...
 
 
 Work: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]

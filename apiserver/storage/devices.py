@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, text, update
+from sqlalchemy import bindparam, or_, select, text, update
 
 from apiserver.devices.device import LIVE_STATES, Device, DeviceId, DeviceState
 from apiserver.devices.keys import PublicKey
@@ -69,9 +69,6 @@ _SEEN = statement(
     )
     .values(last_seen_at=bindparam("seen"))
 )
-_FORGET_ENDED = statement(
-    delete(devices).where(_DEVICES.ended_at < bindparam("before")).returning(_DEVICES.id)
-)
 _ADD_TOKEN = insert_into(device_tokens)
 _BY_TOKEN = statement(
     select(
@@ -118,26 +115,11 @@ _REVOKE_ALL = statement(
     .where(_TOKENS.device_id == bindparam("device"), _TOKENS.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
-_FORGET_TOKENS = statement(
-    delete(device_tokens).where(_TOKENS.revoked_at < bindparam("before")).returning(_TOKENS.id)
-)
 _FREE_ADDRESSES = insert_from_select_unless_there(
     freed_addresses,
     select(_DEVICES.tenant_id, _DEVICES.ipv4, _DEVICES.ipv6).where(
         _DEVICES.id == bindparam("device"), _DEVICES.ipv4.is_not(None)
     ),
-)
-# Those that leave by themselves. A suspended device stays: it could come back by joining again.
-_RUN_OUT = statement(
-    select(devices)
-    .where(
-        _DEVICES.ephemeral_s.is_not(None),
-        _DEVICES.ended_at.is_(None),
-        _DEVICES.state != DeviceState.SUSPENDED.value,
-        func.coalesce(_DEVICES.last_seen_at, _DEVICES.registered_at) < bindparam("silent_since"),
-    )
-    .order_by(_DEVICES.id)
-    .limit(bindparam("most"))
 )
 
 
@@ -192,13 +174,6 @@ class SqlDevices:
         rows = await self.connection.rows(shape, {"tenant": page.tenant_id, "most": page.limit, **values})
         return [_as_device(row) for row in rows]
 
-    async def run_out(self, silent_since: datetime, limit: int) -> Sequence[Device]:
-        rows = await self.connection.rows(_RUN_OUT, {"silent_since": silent_since, "most": limit})
-        return [_as_device(row) for row in rows]
-
-    async def forget_ended(self, before: datetime) -> int:
-        return len(await self.connection.rows(_FORGET_ENDED, {"before": before}))
-
     async def add_token(self, device_id: DeviceId, token: StoredSecret) -> None:
         await self.connection.rows(
             _ADD_TOKEN,
@@ -241,9 +216,6 @@ class SqlDevices:
 
     async def revoke_all_tokens(self, device_id: DeviceId, now: datetime) -> None:
         await self.connection.rows(_REVOKE_ALL, {"device": device_id, "now": now})
-
-    async def forget_tokens(self, before: datetime) -> int:
-        return len(await self.connection.rows(_FORGET_TOKENS, {"before": before}))
 
     async def _one(self, one: Statement, values: Mapping[str, Any]) -> Device | None:
         row = await row_of(self.connection, one, values)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, select
 
 from apiserver.storage.engine import Connection, row_of
 from apiserver.storage.records import FormerRequest
@@ -16,9 +16,6 @@ _FIND = statement(
     select(_KEYS.request_hash, _KEYS.resource_id).where(
         _KEYS.caller == bindparam("caller"), _KEYS.key == bindparam("key")
     )
-)
-_FORGET = statement(
-    delete(idempotency_keys).where(_KEYS.created_at < bindparam("before")).returning(_KEYS.key)
 )
 
 
@@ -47,6 +44,3 @@ class SqlIdempotencyKeys:
             },
         )
         return row is not None
-
-    async def forget(self, before: datetime) -> int:
-        return len(await self.connection.rows(_FORGET, {"before": before}))

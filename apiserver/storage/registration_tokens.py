@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from apiserver.storage.engine import Connection, row_of
 from apiserver.storage.records import RegistrationTokenPage, StoredSecret
@@ -114,9 +114,6 @@ _REVOKE_SECRET = statement(
     .where(_SECRETS.id == bindparam("secret"), _SECRETS.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
-_FORGET_SECRETS = statement(
-    delete(registration_token_secrets).where(_SECRETS.revoked_at < bindparam("before")).returning(_SECRETS.id)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +209,6 @@ class SqlRegistrationTokens:
 
     async def revoke_secret(self, secret_id: str, now: datetime) -> None:
         await self.connection.rows(_REVOKE_SECRET, {"secret": secret_id, "now": now})
-
-    async def forget_secrets(self, before: datetime) -> int:
-        return len(await self.connection.rows(_FORGET_SECRETS, {"before": before}))
 
 
 @lru_cache

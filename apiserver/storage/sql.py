@@ -18,6 +18,7 @@ from apiserver.storage.devices import SqlDevices
 from apiserver.storage.engine import Connection, Engine, EngineWork
 from apiserver.storage.idempotency import SqlIdempotencyKeys
 from apiserver.storage.invitations import SqlInvitations
+from apiserver.storage.leftovers import SqlLeftovers
 from apiserver.storage.location import DatabaseLocation, SqliteFile
 from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
 from apiserver.storage.postgresql import open_postgresql
@@ -78,6 +79,10 @@ class SqlTransaction:
     @property
     def idempotency_keys(self) -> SqlIdempotencyKeys:
         return SqlIdempotencyKeys(self.connection)
+
+    @property
+    def leftovers(self) -> SqlLeftovers:
+        return SqlLeftovers(self.connection)
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,13 @@ registration_tokens = Table(
     Index(None, "owner_id", "tenant_id"),
 )
 
+
+def _of_revoked(table: str) -> Index:
+    """For the janitor: which were revoked long ago."""
+    condition = text("revoked_at IS NOT NULL")
+    return Index(f"{table}_revoked_index", "revoked_at", sqlite_where=condition, postgresql_where=condition)
+
+
 registration_token_secrets = Table(
     "registration_token_secrets",
     metadata,
@@ -197,6 +204,7 @@ registration_token_secrets = Table(
     Column("first_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Index(None, "registration_token_id"),
+    _of_revoked("registration_token_secrets"),
     sqlite_with_rowid=False,
 )
 
@@ -265,9 +273,16 @@ devices = Table(
     ),
     Index(
         "devices_ephemeral_index",
+        "ephemeral_s",
         "last_seen_at",
         sqlite_where=text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
         postgresql_where=text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+    ),
+    Index(
+        "devices_expiring_index",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=text("expires_at IS NOT NULL AND ended_at IS NULL"),
     ),
     Index(
         "devices_ended_index",
@@ -288,6 +303,7 @@ device_tokens = Table(
     Column("first_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Index(None, "device_id"),
+    _of_revoked("device_tokens"),
     sqlite_with_rowid=False,
 )
 

@@ -175,9 +175,16 @@ def upgrade() -> None:
     op.create_index(
         "devices_ephemeral_index",
         "devices",
-        ["last_seen_at"],
+        ["ephemeral_s", "last_seen_at"],
         sqlite_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
         postgresql_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+    )
+    op.create_index(
+        "devices_expiring_index",
+        "devices",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
     )
     op.create_index(
         "devices_live_name_key_key",
@@ -249,6 +256,13 @@ def upgrade() -> None:
         "registration_token_secrets",
         ["registration_token_id"],
     )
+    op.create_index(
+        "registration_token_secrets_revoked_index",
+        "registration_token_secrets",
+        ["revoked_at"],
+        sqlite_where=sa.text("revoked_at IS NOT NULL"),
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
+    )
     op.create_table(
         "device_tokens",
         sa.Column("id", sa.String, nullable=False),
@@ -262,6 +276,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("device_tokens_device_id_index", "device_tokens", ["device_id"])
+    op.create_index(
+        "device_tokens_revoked_index",
+        "device_tokens",
+        ["revoked_at"],
+        sqlite_where=sa.text("revoked_at IS NOT NULL"),
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
+    )
     op.add_column(
         "tenants", sa.Column("device_approval", sa.String, server_default="automatic", nullable=False)
     )
