@@ -1,6 +1,7 @@
-"""The `doorward` command: logs a person in by the device flow (RFC 8628) and keeps the credentials on disk.
+"""The `doorward` command: the login of a person, what they look after, and this machine as a device.
 
-It speaks HTTP only. `client` is the only HTTP, `api` and `provider` are what is asked over it, `login` and
-`access` are the two flows, `keep` is the disk, `output` the terminal, `errors` the exit codes, `main` the
-commands. What the answers mean is decided by the servers: nothing of `bff` or `apiserver` is imported.
+It speaks HTTP only: `client` is the only HTTP, `replies` what answers mean, `api`, `user_api`, `own_device`
+and `provider` what is asked. `login`, `access` and `enrollment` are the flows, `keep` and `device_keep` the
+disk, `output` the terminal, `errors` the exit codes; `main` and the `*_commands` are the commands. Nothing of
+`bff` or `apiserver` is imported.
 """

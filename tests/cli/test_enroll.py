@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from apiserver.tenants.tenants import DeviceApproval, Role
+from apiserver.tokens.secret import SecretKind, mint
 from cli.device_keys import public_key_of
 from cli.errors import ExitCode
+from common.randomness import SystemRandomness
 from tests.apiserver.callers import holder
 from tests.cli.conftest import Machine
 from tests.cli.real_api import RealApi
@@ -21,6 +23,13 @@ def kept(folder: Path) -> dict[str, Any]:
     """The device on disk."""
     (device,) = json.loads((folder / "device.json").read_text())["devices"].values()
     return dict(device)
+
+
+def replace_device_token(folder: Path) -> None:
+    """As when an old copy of the file is put back."""
+    file = folder / "device.json"
+    other = mint(SecretKind.DEVICE, "0" * 22, SystemRandomness()).reveal()
+    file.write_text(file.read_text().replace(kept(folder)["device_token"], other))
 
 
 def enroll(machine: Machine, token: str, *more: str) -> None:
@@ -296,6 +305,18 @@ class TestAgain:
         assert after["device_token_id"] != before["device_token_id"]
         assert machine.run("status").code == ExitCode.SUCCESS
 
+    def test_a_device_whose_token_was_replaced_comes_back_with_its_key(
+        self, machine: Machine, api: RealApi, folder: Path
+    ) -> None:
+        token = api.registration_token(max_uses=1)
+        enroll(machine, token)
+        replace_device_token(folder)
+
+        enroll(machine, token)
+
+        assert machine.run("status").code == ExitCode.SUCCESS
+        assert len(api.devices()) == 1
+
     def test_a_revoked_device_needs_a_new_key(self, machine: Machine, api: RealApi) -> None:
         token = api.registration_token()
         enroll(machine, token)
@@ -442,6 +463,15 @@ class TestLeave:
 
         assert machine.run("leave").code == ExitCode.SUCCESS
         assert json.loads((folder / "device.json").read_text())["devices"] == {}
+
+    def test_a_device_whose_token_is_not_known_any_more_is_forgotten_too(
+        self, machine: Machine, api: RealApi, folder: Path
+    ) -> None:
+        enroll(machine, api.registration_token())
+        replace_device_token(folder)
+
+        assert machine.run("leave").code == ExitCode.SUCCESS
+        assert machine.run("status").code == ExitCode.NOT_LOGGED_IN
 
     def test_a_device_that_may_not_leave_is_kept(self, machine: Machine, api: RealApi, folder: Path) -> None:
         enroll(machine, api.registration_token())

@@ -1,5 +1,6 @@
 """What a person sees in a real terminal: logging in, a secret that is shown once, and what is asked."""
 
+import json
 import os
 import re
 import sys
@@ -12,8 +13,9 @@ import pytest
 
 from cli.errors import ExitCode
 from tests.apiserver.callers import holder
+from tests.cli.conftest import Machine
 from tests.cli.real_api import RealApi
-from tests.fakes.device_provider import DeviceProvider, oauth_error
+from tests.fakes.device_provider import Canned, DeviceProvider, oauth_error
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -146,3 +148,24 @@ class TestConfirmation:
             assert child.exitstatus == ExitCode.CANCELLED
             assert "Traceback" not in shown
         assert len(alice.devices()) == 2
+
+
+def test_a_question_cannot_steer_the_terminal(provider: DeviceProvider, logged_in: Machine) -> None:
+    device = {
+        "id": "dev_0000000000000000000001",
+        "tenant_id": "ten_0000000000000000000001",
+        "name": "\x1b]0;owned\x07\x1b[2Jweb",
+        "state": "active",
+        "owner_id": "usr_0000000000000000000001",
+        "registered_at": "2026-01-02T03:04:05Z",
+    }
+    provider.instead[f"/api/v1/devices/{device['id']}"] = Canned(body=json.dumps(device).encode())
+
+    with terminal("device", "revoke", device["id"]) as child:
+        child.expect_exact("Shut web (dev_0000000000000000000001) out for ever?")
+        asked = str(child.before) + str(child.after)
+        child.sendline("n")
+        read_to_the_end(child)
+
+    assert "owned" not in asked
+    assert "\x1b[2J" not in asked

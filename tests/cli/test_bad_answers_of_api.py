@@ -1,4 +1,4 @@
-"""Servers that answer a registration wrongly, and what the terminal is spared."""
+"""API servers that answer wrongly: nothing of it is kept, done or drawn on the terminal."""
 
 import json
 from pathlib import Path
@@ -188,3 +188,15 @@ def test_a_secret_that_is_no_secret_is_not_printed_as_a_command(
 
     assert result.code == ExitCode.ERROR
     assert "rm -rf" not in result.out + result.err
+    assert len(provider.received[-1].headers["Idempotency-Key"]) == 43
+
+
+def test_a_device_that_was_not_asked_for_is_left_alone(logged_in: Machine, provider: DeviceProvider) -> None:
+    device = {**json.loads(me(name="other").body), "owner_id": "usr_0000000000000000000001"}
+    provider.instead["/api/v1/devices"] = answer(200, items=[device], next_cursor=None)
+
+    result = logged_in.run("device", "revoke", "web")
+
+    assert result.code == ExitCode.ERROR
+    assert "There is no device web that you may see." in result.err
+    assert [request.method for request in provider.received] == ["GET"]
