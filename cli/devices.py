@@ -18,6 +18,7 @@ DeviceDeed = Literal["approve", "suspend", "resume", "revoke"]
 STATES: Final = ("pending", "active", "suspended", "quarantined", "revoked", "expired")
 
 _PATH: Final = "/api/v1/devices"
+_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _ID: Final = re.compile(r"dev_[0-9A-Za-z]{22}")
 
 
@@ -65,9 +66,8 @@ class Devices:
         """The device with this id, or the one that has this name now."""
         if _ID.fullmatch(id_or_name):
             return self.api.ask(Device, "GET", _path(id_or_name))
-        query = {"tenant_id": self.tenant_id, "name": id_or_name}
-        # Names are told apart without case: one tenant has `web` or `Web`, never both.
-        for device in self.api.each(Device, _PATH, query):
+        for device in self._named(id_or_name):
+            # Names are told apart without case: one tenant has `web` or `Web`, never both.
             if device.value.name.lower() == id_or_name.lower():
                 return device
         raise CliError(
@@ -75,6 +75,11 @@ class Devices:
             "Look at `doorward device list`; --tenant names another tenant than your own, and one that has "
             "ended is found by its id.",
         )
+
+    def _named(self, name: str) -> Iterator[Told[Device]]:
+        # What no device can be called is not asked for: the server would speak of the form of its query.
+        if _NAME.fullmatch(name):
+            yield from self.api.each(Device, _PATH, {"tenant_id": self.tenant_id, "name": name})
 
     def do(self, deed: DeviceDeed, device: Device) -> Told[Device]:
         return self.api.ask(Device, "POST", f"{_path(device.id)}/{deed}")

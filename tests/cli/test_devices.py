@@ -94,7 +94,7 @@ class TestOne:
 
         assert json.loads(run(alice, "show", "wEB", "--json").out)["name"] == "Web"
 
-    @pytest.mark.parametrize("name", ["web", "dev_0000000000000000000000", "../users/me", "a?b#c"])
+    @pytest.mark.parametrize("name", ["web", "dev_0000000000000000000000", "../users/me", "a?b#c", "web-"])
     def test_one_that_is_not_there(self, alice: Machine, api: RealApi, name: str) -> None:
         result = run(alice, "show", name)
 

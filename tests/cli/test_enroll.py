@@ -221,8 +221,8 @@ class TestWhereTheTokenComesFrom:
 
 class TestStates:
     @pytest.fixture
-    def waiting(self, machine: Machine, api: RealApi) -> Machine:
-        """A machine that joined a tenant which asks for approval."""
+    def tenant_id(self, machine: Machine, api: RealApi) -> str:
+        """A tenant which asks for approval, that this machine has joined."""
         tenant_id = api.shared_tenant({"alice": Role.OWNER}, DeviceApproval.REQUIRED)
         token = api.registration_token(tenant_id=tenant_id)
         result = machine.run("enroll", "--token", token)
@@ -230,14 +230,16 @@ class TestStates:
             "It waits for approval: an administrator runs `doorward device approve kitchen-laptop`."
             in result.out
         )
-        return machine
+        return tenant_id
 
-    def test_a_pending_device_is_told_who_approves(self, waiting: Machine, api: RealApi) -> None:
-        (device,) = api.devices(tenant_id="ten_shared")
+    def test_a_pending_device_is_told_who_approves(
+        self, machine: Machine, api: RealApi, tenant_id: str
+    ) -> None:
+        (device,) = api.devices(tenant_id=tenant_id)
 
         assert device["state"] == "pending"
         api.done("POST", f"/devices/{device['id']}/approve")
-        assert json.loads(waiting.run("status", "--json").out)["state"] == "active"
+        assert json.loads(machine.run("status", "--json").out)["state"] == "active"
 
     def test_a_copy_of_the_machine_is_told_why_it_is_quarantined(
         self, machine: Machine, api: RealApi
