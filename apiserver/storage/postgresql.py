@@ -35,8 +35,7 @@ FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientE
 
 # Of two that hold what the other wants, one is sent back; nothing of it was kept.
 _OVERTAKEN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-# The last one is in asyncpg's own errors for values that no column of that type takes.
-_MISTAKES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, ValueError)
+_MISTAKES = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,23 @@ async def test_of_two_units_that_hold_what_the_other_wants_both_succeed_in_the_e
     assert alice.profile.name == bob.profile.name == tries[-1]
 
 
+async def test_a_wait_for_a_lock_is_ended_by_the_server_before_the_connection_is_given_up(
+    storage: Storage, pause: TaskPause
+) -> None:
+    async def hold(tx: Transaction) -> None:
+        await tx.users.add(a_user())
+        await pause.stand_still()
+
+    holding = asyncio.create_task(storage.write(hold))
+    await pause.reached()
+    with pytest.raises(StorageUnavailableError) as refused:
+        await add_user(storage, a_user("usr_2"))
+    pause.go_on()
+    await holding
+
+    assert refused.value.cause == "LockNotAvailableError"
+
+
 async def test_who_gets_no_connection_in_time_is_told_so(storage: Storage, pause: TaskPause) -> None:
     holding = [
         asyncio.create_task(storage.write(lambda _: pause.stand_still())) for _ in range(MOST_CONNECTIONS)

@@ -10,20 +10,21 @@ from contextlib import AsyncExitStack, closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import current_thread
 
 import pytest
 
 from apiserver.errors import StorageUnavailableError
 from apiserver.storage.contracts import ConstraintError, Storage, Transaction
 from apiserver.storage.location import SqliteFile
-from apiserver.storage.sql import open_storage
+from apiserver.storage.sql import SqlTransaction, open_storage
 from apiserver.storage.sqlite import READERS
-from apiserver.storage.sqlite_threads import LONGEST_QUEUE
+from apiserver.storage.sqlite_threads import LONGEST_QUEUE, SqliteConnection, Waiting
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import Identity, UserId
 from tests.apiserver.storage.databases import SqliteDatabase
 from tests.apiserver.storage.pauses import ThreadPause
-from tests.apiserver.storage.rows import BOB, NOW, a_user, add_user, find
+from tests.apiserver.storage.rows import ALICE, BOB, NOW, a_user, add_user, find
 
 LOCK_WAIT = timedelta(milliseconds=500)
 ROOT = Path(__file__).parents[3]
@@ -74,7 +75,7 @@ async def stand_still(pause: ThreadPause, _tx: Transaction) -> None:
     await pause.stand_still()
 
 
-async def nothing(_tx: Transaction) -> None: ...
+async def nothing(_tx: object) -> None: ...
 
 
 async def test_units_that_fail_leave_no_trace_and_do_not_disturb_those_committed_with_them(
@@ -110,6 +111,59 @@ async def test_a_unit_that_awaits_something_else_is_refused(storage: Storage) ->
         await storage.write(add_alice_and_sleep)
 
     assert await find(storage) is None
+
+
+async def test_a_unit_that_is_refused_is_ended_in_its_thread_and_before_what_follows(
+    storage: Storage,
+) -> None:
+    ended_in: list[str] = []
+
+    async def sleep(_tx: Transaction) -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended_in.append(current_thread().name)
+
+    with pytest.raises(RuntimeError):
+        await storage.write(sleep)
+    assert ended_in == ["storage-writer"]
+
+
+async def test_a_transaction_that_sqlite_itself_gives_up_keeps_nothing_and_the_next_one_works(
+    storage: Storage, path: Path, pause: ThreadPause
+) -> None:
+    SqliteDatabase(SqliteFile(path)).execute(
+        "CREATE TRIGGER give_up BEFORE INSERT ON users WHEN NEW.id = 'usr_bad' "
+        "BEGIN SELECT RAISE(ROLLBACK, 'given up'); END"
+    )
+    holding = asyncio.create_task(storage.write(lambda _: pause.stand_still()))
+    await pause.reached()
+    together = [
+        asyncio.create_task(add_user(storage, user))
+        for user in (a_user("usr_1", ALICE), a_user("usr_bad", BOB))
+    ]
+    await asyncio.sleep(0)
+    pause.go_on()
+    results = await asyncio.gather(*together, return_exceptions=True)
+    await holding
+
+    assert [type(result) for result in results] == [StorageUnavailableError, StorageUnavailableError]
+    assert await find(storage) is None
+    assert await add_user(storage, a_user())
+
+
+async def test_whatever_a_unit_leaves_of_its_transaction_the_next_one_works(storage: Storage) -> None:
+    async def release(tx: Transaction) -> None:
+        await tx.users.add(a_user())
+        assert isinstance(tx, SqlTransaction)
+        assert isinstance(tx.connection, SqliteConnection)
+        tx.connection.raw.execute("RELEASE unit")
+
+    with pytest.raises(StorageUnavailableError):
+        await storage.write(release)
+
+    assert await find(storage) is None
+    assert await add_user(storage, a_user())
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), MemoryError()], ids=type)
@@ -206,9 +260,9 @@ async def test_all_who_wait_for_a_lock_that_another_process_keeps_are_told_toget
     storage: Storage, path: Path
 ) -> None:
     with locked(path):
-        # More than fit in one batch: one after the other they would wait for it twice and thrice.
-        everyone = [asyncio.create_task(add_user(storage, a_user())) for _ in range(500)]
-        async with asyncio.timeout(LOCK_WAIT.total_seconds() * 2):
+        # Eight batches: one after the other they would wait for it eight times as long.
+        everyone = [asyncio.create_task(add_user(storage, a_user())) for _ in range(1000)]
+        async with asyncio.timeout(LOCK_WAIT.total_seconds() * 6):
             results = await asyncio.gather(*everyone, return_exceptions=True)
 
     assert {getattr(result, "cause", result) for result in results} == {"SQLITE_BUSY"}
@@ -231,6 +285,15 @@ async def test_a_full_disk_is_told_and_leaves_nothing_by_half(path: Path) -> Non
     assert filling.returncode == 0
     assert told[:3] == ["unavailable", "readable", "writable"]
     assert sorted(told[3:]) == sorted(kept)
+
+
+async def test_what_waits_is_handed_out_before_the_end_and_the_end_to_every_thread() -> None:
+    waiting = Waiting()
+    for _ in range(2):
+        waiting.submit(nothing)
+    waiting.close()
+
+    assert [len(waiting.next_batch(8)) for _ in range(3)] == [2, 0, 0]
 
 
 async def test_what_waits_at_the_end_is_still_kept_and_what_comes_after_is_refused(path: Path) -> None:
