@@ -120,8 +120,8 @@ class Invitations:
     async def _brought(self, transaction: Transaction, presented: PresentedSecret) -> Invitation:
         invitation_id = InvitationId(f"{_PREFIX}{presented.public_id}")
         invitation = await transaction.invitations.by_id(invitation_id)
-        is_right = invitation is not None and matches(invitation.secret_hash, presented)
-        if invitation is None or not is_right or presented.kind is not SecretKind.INVITATION:
+        # Secrets of other kinds match none: the hash is that of the whole text, prefix and all.
+        if invitation is None or not matches(invitation.secret_hash, presented):
             raise refusals.unknown_invitation()
         return invitation
 

@@ -14,9 +14,10 @@ from apiserver.tenants.members import Members
 from apiserver.tenants.membership import membership_for
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import Identity, UserId
+from apiserver.tokens.registration_token import RegistrationTokenId
 from common.problems import ProblemCode, ProblemError
 from common.randomness import SystemRandomness
-from tests.apiserver.builders import a_device
+from tests.apiserver.builders import a_device, a_token
 from tests.apiserver.storage.conftest import OpenStorage
 from tests.apiserver.storage.pauses import Pause
 from tests.apiserver.storage.rows import NOW, a_tenant, a_user
@@ -26,7 +27,10 @@ AUDITOR = Auditor(audit_key(bytes(32)), RANDOMNESS)
 TENANT = TenantId("ten_1")
 ALICE, BOB = UserId("usr_1"), UserId("usr_2")
 DEVICE = DeviceId("dev_1")
+TOKEN = RegistrationTokenId("rgt_1")
 ROUNDS = 5
+# Within it whoever does not wait has done harm, and whoever waits is not given up yet.
+A_MOMENT_S = 0.2
 
 
 @pytest.fixture
@@ -38,6 +42,7 @@ async def storage(open_another: OpenStorage) -> Storage:
         await tx.tenants.add(a_tenant(TENANT))
         for user_id in (ALICE, BOB):
             await tx.users.add(a_user(user_id, Identity("issuer", user_id)))
+        await tx.registration_tokens.add(a_token(id=TOKEN, tenant_id=TENANT, owner_id=BOB))
 
     await storage.write(add)
     await _make_both_owners(storage)
@@ -48,10 +53,30 @@ def actor(user_id: UserId) -> Actor:
     return Actor("user", user_id, NOW)
 
 
-async def register(tx: Transaction) -> None:
-    """As a signed-in member does: the membership, then the device."""
+async def as_member(tx: Transaction) -> None:
+    """What lets Bob register a device, signed in."""
     await membership_for(tx, TENANT, BOB, Deed.REGISTER_DEVICES)
-    await tx.devices.add(a_device(id=DEVICE, tenant_id=TENANT, owner_id=BOB, registration_token_id=None))
+
+
+async def with_token(tx: Transaction) -> None:
+    """What lets a machine register with Bob's registration token."""
+    assert await tx.registration_tokens.locked(TOKEN) is not None
+
+
+@pytest.fixture(params=[as_member, with_token])
+async def registering(
+    request: pytest.FixtureRequest, open_another: OpenStorage, storage: Storage, pause: Pause
+) -> asyncio.Task[None]:
+    """A device is being registered on another server: its transaction stands still before its end."""
+
+    async def register(tx: Transaction) -> None:
+        await request.param(tx)
+        await tx.devices.add(a_device(id=DEVICE, tenant_id=TENANT, owner_id=BOB, registration_token_id=None))
+        await pause.stand_still()
+
+    task = asyncio.create_task((await open_another()).write(register))
+    await pause.reached()
+    return task
 
 
 async def test_of_two_owners_who_leave_at_once_one_stays(open_another: OpenStorage, storage: Storage) -> None:
@@ -97,16 +122,10 @@ async def test_of_two_owners_who_make_each_other_members_one_stays(
 
 
 async def test_who_is_removed_while_registering_a_device_leaves_it_suspended(
-    open_another: OpenStorage, storage: Storage, pause: Pause
+    storage: Storage, pause: Pause, registering: asyncio.Task[None]
 ) -> None:
-    async def register_slowly(tx: Transaction) -> None:
-        await register(tx)
-        await pause.stand_still()
-
-    registering = asyncio.create_task((await open_another()).write(register_slowly))
-    await pause.reached()
     removing = asyncio.create_task(Members(storage, AUDITOR).remove(ALICE, TENANT, BOB, actor(ALICE)))
-    await asyncio.wait({removing}, timeout=0.2)
+    await asyncio.wait({removing}, timeout=A_MOMENT_S)
     pause.go_on()
     await asyncio.gather(registering, removing)
 
@@ -116,17 +135,11 @@ async def test_who_is_removed_while_registering_a_device_leaves_it_suspended(
 
 
 async def test_a_tenant_is_not_deleted_while_a_device_is_registered(
-    open_another: OpenStorage, storage: Storage, pause: Pause
+    storage: Storage, pause: Pause, registering: asyncio.Task[None]
 ) -> None:
-    async def register_slowly(tx: Transaction) -> None:
-        await register(tx)
-        await pause.stand_still()
-
-    registering = asyncio.create_task((await open_another()).write(register_slowly))
-    await pause.reached()
     lifecycle = TenantLifecycle(storage, AUDITOR, RANDOMNESS)
     deleting = asyncio.create_task(lifecycle.delete(ALICE, TENANT, actor(ALICE)))
-    await asyncio.wait({deleting}, timeout=0.2)
+    await asyncio.wait({deleting}, timeout=A_MOMENT_S)
     pause.go_on()
     await registering
 

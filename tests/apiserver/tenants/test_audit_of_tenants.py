@@ -89,7 +89,8 @@ async def test_the_comings_and_goings_of_members_are_told(alice: Person, bob: Pe
 async def test_the_life_of_an_invitation_is_told_without_its_secret(alice: Person, bob: Person) -> None:
     tenant_id = await alice.makes_tenant()
     revoked, accepted = await alice.invites(tenant_id), await alice.invites(tenant_id, "admin")
-    await alice.done("DELETE", f"{TENANTS}/{tenant_id}/invitations/{revoked['id']}")
+    for _ in range(2):
+        await alice.done("DELETE", f"{TENANTS}/{tenant_id}/invitations/{revoked['id']}")
     await bob.done("POST", ACCEPT, {"token": accepted["token"]})
 
     told = await events(alice, tenant_id)
