@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from apiserver.audit.trail import Actor
 from apiserver.devices.device import DeviceId
+from apiserver.devices.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.janitor import KEEPING, LONGEST_LISTENING, PATIENCE, Janitor
 from apiserver.storage.contracts import Transaction
@@ -129,6 +130,34 @@ class TestDevicesThatLeave:
 
         assert left is False
         assert await state(world, device) == ("active", None)
+
+    async def test_one_that_another_server_heard_stays_until_that_one_has_written_it(
+        self, world: World, alice: Person, janitor: Janitor
+    ) -> None:
+        device = await joined(await alice.token(ephemeral_s=SILENCE_S))
+        elsewhere = LastSeen(world.storage)
+        advance(world, timedelta(seconds=SILENCE_S))
+        elsewhere.note(DeviceId(device["id"]), world.clock.now())
+        advance(world, 2 * WRITE_INTERVAL)
+        await janitor.clean()
+        await elsewhere.write()
+
+        assert await state(world, device) == ("active", None)
+
+    async def test_suspended_ones_keep_nobody_waiting(
+        self, world: World, alice: Person, janitor: Janitor
+    ) -> None:
+        suspended = await alice.token(ephemeral_s=SILENCE_S)
+        for number in range(110):
+            await joined(suspended, name=f"web-{number}")
+        await world.storage.write(
+            lambda transaction: transaction.device_sets.of_registration_token(suspended.made.id).suspend("x")
+        )
+        device = await joined(await alice.token(ephemeral_s=SILENCE_S))
+        advance(world, DUE)
+        await janitor.clean()
+
+        assert await state(world, device) == ("expired", "silent")
 
     async def test_each_leaves_after_its_own_silence(
         self, world: World, alice: Person, janitor: Janitor
