@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import apiserver.settings
 import bff.settings
+from apiserver.janitor import KEEPING
 from common.env import SettingsError
 from common.randomness import SystemRandomness
 
@@ -59,6 +61,15 @@ def test_every_setting_is_in_the_example_file() -> None:
 
     assert {name for name in named if not name.endswith("_FILE")} == settings_read()
     assert {name.removesuffix("_FILE") for name in named if name.endswith("_FILE")} <= SECRETS
+
+
+def test_every_keeping_time_is_in_the_table_of_keeping_times() -> None:
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d+) (days|hours) \|", text, re.MULTILINE)
+
+    assert {what: timedelta(**{unit: int(number)}) for what, number, unit in rows} == {
+        keeping.what: keeping.kept for keeping in KEEPING
+    }
 
 
 def documents() -> list[Path]:
