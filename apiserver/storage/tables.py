@@ -215,9 +215,12 @@ def _unique_where(name: str, condition: str, *columns: str) -> Index:
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
 
-def _unique_among_live(column: str) -> Index:
-    """So that what a device had is free when it has ended."""
-    condition = f"ended_at IS NULL AND {column} IS NOT NULL"
+def _unique_among_live(column: str, *, is_optional: bool) -> Index:
+    """So that what a device had is free when it has ended.
+
+    Of a column that is never null the condition says nothing: SQLite would not find by the index any more.
+    """
+    condition = f"ended_at IS NULL AND {column} IS NOT NULL" if is_optional else "ended_at IS NULL"
     return _unique_where(f"devices_live_{column}_key", condition, "tenant_id", column)
 
 
@@ -249,9 +252,9 @@ devices = Table(
     _one_of("state", DeviceState),
     _unique_where("devices_public_key_key", "public_key IS NOT NULL", "public_key"),
     Index(None, "tenant_id", "id"),
-    _unique_among_live("name_key"),
-    _unique_among_live("ipv4"),
-    _unique_among_live("ipv6"),
+    _unique_among_live("name_key", is_optional=False),
+    _unique_among_live("ipv4", is_optional=True),
+    _unique_among_live("ipv6", is_optional=True),
     Index(
         None,
         "tenant_id",
@@ -260,7 +263,7 @@ devices = Table(
         sqlite_where=text("fingerprint IS NOT NULL"),
         postgresql_where=text("fingerprint IS NOT NULL"),
     ),
-    Index(None, "registration_token_id", "id"),
+    Index(None, "registration_token_id", "tenant_id", "id"),
     Index(None, "owner_id", "tenant_id", "id"),
     # Those that somebody must look at, and those that leave by themselves: few, whatever the tenant's size.
     Index(

@@ -134,7 +134,7 @@ def upgrade() -> None:
         sa.Column("id", BYTEWISE, nullable=False),
         sa.Column("tenant_id", sa.String, nullable=False),
         sa.Column("owner_id", sa.String, nullable=False),
-        sa.Column("registration_token_id", sa.String),
+        sa.Column("registration_token_id", BYTEWISE),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("name_key", BYTEWISE, nullable=False),
         sa.Column("state", sa.String, nullable=False),
@@ -191,8 +191,8 @@ def upgrade() -> None:
         "devices",
         ["tenant_id", "name_key"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL AND name_key IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NULL AND name_key IS NOT NULL"),
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_index(
         "devices_live_ipv4_key",
@@ -219,7 +219,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("public_key IS NOT NULL"),
     )
     op.create_index("devices_owner_id_tenant_id_id_index", "devices", ["owner_id", "tenant_id", "id"])
-    op.create_index("devices_registration_token_id_id_index", "devices", ["registration_token_id", "id"])
+    op.create_index(
+        "devices_registration_token_id_tenant_id_id_index",
+        "devices",
+        ["registration_token_id", "tenant_id", "id"],
+    )
     op.create_index(
         "devices_tenant_id_fingerprint_id_index",
         "devices",
@@ -238,7 +242,7 @@ def upgrade() -> None:
     op.create_table(
         "registration_token_secrets",
         sa.Column("id", sa.String, nullable=False),
-        sa.Column("registration_token_id", sa.String, nullable=False),
+        sa.Column("registration_token_id", BYTEWISE, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_used_at", sa.DateTime(timezone=True)),
@@ -266,7 +270,7 @@ def upgrade() -> None:
     op.create_table(
         "device_tokens",
         sa.Column("id", sa.String, nullable=False),
-        sa.Column("device_id", sa.String, nullable=False),
+        sa.Column("device_id", BYTEWISE, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_used_at", sa.DateTime(timezone=True)),
