@@ -179,8 +179,10 @@ class Person:
 
 
 @asynccontextmanager
-async def running_fleet(database: Path | str, folder: Path, size: int) -> AsyncIterator[Fleet]:
-    """`database` is the file of SQLite, or the address of another one."""
+async def running_fleet(
+    database: Path | str, folder: Path, size: int, **settings: str
+) -> AsyncIterator[Fleet]:
+    """`database` is the file of SQLite, or the address of another one; `settings` beyond the needed ones."""
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(FakeIssuer.start(audience=AUDIENCE))
         variables = environment(
@@ -189,6 +191,7 @@ async def running_fleet(database: Path | str, folder: Path, size: int) -> AsyncI
             LISTEN="127.0.0.1:0",
             PRIVATE_LISTEN="127.0.0.1:0",
             SERVER_KEY=base64.b64encode(_SERVER_KEY).decode(),
+            **settings,
         )
         servers = [ServerProcess(variables, folder / f"server-{number}.log") for number in range(size)]
         for server in servers:

@@ -1,4 +1,4 @@
-"""`kill -9` at some moment of 200 registrations: the clients repeat what was not answered, and nothing is lost.
+"""`kill -9` at some moment of 200 registrations: clients repeat what was not answered, and nothing is lost.
 
 Nor is anything there twice, and no use is burnt. `KILL_ROUNDS` says how often.
 """
@@ -54,7 +54,7 @@ class Storm:
             body["public_key"] = base64.b64encode(public).decode()
         headers = {} if number % 4 == 1 else {"Idempotency-Key": f"client-{number}"}
         async with places:
-            while (reply := await self._asked(body, headers)) is None:
+            while (reply := await self._asked(body, headers)) is None:  # noqa: ASYNC110 - a client's patience
                 await asyncio.sleep(0.05)
         self.answered[number] = reply
 
