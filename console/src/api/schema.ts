@@ -89,6 +89,102 @@ export type TenantKind = "community" | "private";
 /** What a member may do; each one may do what the former ones may. */
 export type Role = "admin" | "member" | "owner" | "viewer";
 
+/** `next_cursor` is null on the last page. */
+export type TenantList = {
+  readonly "items": ReadonlyArray<TenantAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+/** A tenant, and the caller's `role` in it. A personal one is of its user alone. */
+export type TenantAnswer = {
+  readonly "id": string;
+  readonly "name": string;
+  readonly "kind": TenantKind;
+  readonly "is_personal": boolean;
+  readonly "device_approval": DeviceApproval;
+  readonly "role": Role;
+  readonly "created_at": string;
+};
+
+/** Whether a device that joins may act at once, or waits until somebody approved it. */
+export type DeviceApproval = "automatic" | "required";
+
+/** With `device_approval` `required`, devices wait until an administrator approves them. */
+export type NewTenant = {
+  readonly "name": string;
+  readonly "kind"?: TenantKind;
+  readonly "device_approval"?: DeviceApproval;
+};
+
+/** What stays away stays as it is. */
+export type ChangedTenant = {
+  readonly "name"?: string;
+  readonly "kind"?: TenantKind;
+  readonly "device_approval"?: DeviceApproval;
+};
+
+/** In the order of the user ids. `next_cursor` is null on the last page. */
+export type MemberList = {
+  readonly "items": ReadonlyArray<MemberAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+/** A member of a tenant. `name` and `email` are what the provider told of the user. */
+export type MemberAnswer = {
+  readonly "user_id": string;
+  readonly "name": string | null;
+  readonly "email": string | null;
+  readonly "role": Role;
+  readonly "joined_at": string;
+};
+
+export type ChangedMember = {
+  readonly "role": Role;
+};
+
+/** `next_cursor` is null on the last page. */
+export type InvitationList = {
+  readonly "items": ReadonlyArray<InvitationAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+export type InvitationAnswer = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "role": Role;
+  readonly "state": InvitationState;
+  readonly "created_by": string;
+  readonly "created_at": string;
+  readonly "expires_at": string;
+  readonly "accepted_by": string | null;
+  readonly "accepted_at": string | null;
+  readonly "revoked_at": string | null;
+};
+
+/** `open` is the only one in which it can be accepted. */
+export type InvitationState = "accepted" | "expired" | "open" | "revoked";
+
+/** The invitation, with its `token`: shown once, for the one who is invited. */
+export type CreatedInvitation = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "role": Role;
+  readonly "created_by": string;
+  readonly "created_at": string;
+  readonly "expires_at": string;
+  readonly "token": string;
+};
+
+/** Without `expires_at` it holds for 7 days; 30 are the most. */
+export type NewInvitation = {
+  readonly "role": Role;
+  readonly "expires_at"?: string | null;
+};
+
+export type BroughtInvitation = {
+  readonly "token": string;
+};
+
 /** The device, with its token: sealed where a public key was sent, else in clear, once. */
 export type RegisteredDevice = {
   readonly "id": string;
@@ -173,4 +269,180 @@ export type ChangedDevice = {
   readonly "name"?: string;
   readonly "labels"?: Readonly<Record<string, string>>;
   readonly "taints"?: ReadonlyArray<string>;
+};
+
+/** `token` is the secret, for whoever registers devices. It is shown this once. */
+export type RegistrationTokenWithSecret = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "owner_id": string;
+  readonly "label": string;
+  readonly "description": string;
+  readonly "state": TokenState;
+  readonly "uses": number;
+  readonly "max_uses": number | null;
+  readonly "expires_at": string | null;
+  readonly "not_before": string | null;
+  readonly "idle_s": number | null;
+  readonly "last_used_at": string | null;
+  readonly "taints": ReadonlyArray<string>;
+  readonly "labels": Readonly<Record<string, string>>;
+  readonly "name_pattern": string | null;
+  readonly "source_networks": ReadonlyArray<string>;
+  readonly "pre_approved": boolean;
+  readonly "ephemeral_s": number | null;
+  readonly "rate_per_minute": number | null;
+  readonly "suspended_at": string | null;
+  readonly "revoked_at": string | null;
+  readonly "created_at": string;
+  readonly "token": string;
+};
+
+/** `active` is the only one in which a new device may join. */
+export type TokenState = "active" | "expired" | "not_yet_valid" | "revoked" | "suspended" | "used_up";
+
+/** A token to be made. Without `max_uses` it is reusable, without `expires_at` it never expires.
+
+    `idle_s`: unused for so long, it has expired. `ephemeral_s`: its devices leave after so long a silence.
+    Only who may approve devices may pre-approve them, or force taints on them. */
+export type NewRegistrationToken = {
+  readonly "label": string;
+  readonly "description"?: string;
+  readonly "tenant_id"?: string | null;
+  readonly "max_uses"?: number | null;
+  readonly "expires_at"?: string | null;
+  readonly "not_before"?: string | null;
+  readonly "idle_s"?: number | null;
+  readonly "taints"?: ReadonlyArray<string>;
+  readonly "labels"?: Readonly<Record<string, string>>;
+  readonly "name_pattern"?: string | null;
+  readonly "source_networks"?: ReadonlyArray<string>;
+  readonly "pre_approved"?: boolean;
+  readonly "ephemeral_s"?: number | null;
+  readonly "rate_per_minute"?: number | null;
+};
+
+/** `next_cursor` is null on the last page. */
+export type RegistrationTokenList = {
+  readonly "items": ReadonlyArray<RegistrationTokenAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+/** A registration token. Its secret is shown once, when it is made or rotated. */
+export type RegistrationTokenAnswer = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "owner_id": string;
+  readonly "label": string;
+  readonly "description": string;
+  readonly "state": TokenState;
+  readonly "uses": number;
+  readonly "max_uses": number | null;
+  readonly "expires_at": string | null;
+  readonly "not_before": string | null;
+  readonly "idle_s": number | null;
+  readonly "last_used_at": string | null;
+  readonly "taints": ReadonlyArray<string>;
+  readonly "labels": Readonly<Record<string, string>>;
+  readonly "name_pattern": string | null;
+  readonly "source_networks": ReadonlyArray<string>;
+  readonly "pre_approved": boolean;
+  readonly "ephemeral_s": number | null;
+  readonly "rate_per_minute": number | null;
+  readonly "suspended_at": string | null;
+  readonly "revoked_at": string | null;
+  readonly "created_at": string;
+};
+
+/** What stays away stays as it is. What the token may do can only become less. */
+export type ChangedRegistrationToken = {
+  readonly "label"?: string;
+  readonly "description"?: string;
+  readonly "expires_at"?: string | null;
+  readonly "max_uses"?: number | null;
+  readonly "pre_approved"?: boolean;
+};
+
+/** What was done, or after a dry run what would be. Devices that have ended already are not counted. */
+export type RevokedRegistrationToken = {
+  readonly "id": string;
+  readonly "state": TokenState;
+  readonly "dry_run": boolean;
+  readonly "devices": ChosenDevices;
+};
+
+/** How many devices the choice is for: that are kept as they are, suspended or revoked by it. */
+export type ChosenDevices = {
+  readonly "choice": DeviceChoice;
+  readonly "count": number;
+};
+
+/** What becomes of the devices of a token that is revoked. */
+export type DeviceChoice = "keep" | "revoke" | "suspend";
+
+/** `devices`: what becomes of those that joined with it. `dry_run`: only tell what would be done. */
+export type RevokeRegistrationToken = {
+  readonly "devices": DeviceChoice;
+  readonly "dry_run"?: boolean;
+};
+
+/** The newest first. `next_cursor` is null on the last page. */
+export type AuditEventList = {
+  readonly "items": ReadonlyArray<AuditEventAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+/** Who did what to what. `mac` (hex) covers all the rest and the `mac` of the event before it. */
+export type AuditEventAnswer = {
+  readonly "tenant_id": string;
+  readonly "seq": number;
+  readonly "id": string;
+  readonly "at": string;
+  readonly "actor_kind": string;
+  readonly "actor_id": string;
+  readonly "action": string;
+  readonly "target_kind": string;
+  readonly "target_id": string;
+  readonly "address": string | null;
+  readonly "request_id": string | null;
+  readonly "before": Readonly<Record<string, unknown>> | null;
+  readonly "after": Readonly<Record<string, unknown>> | null;
+  readonly "key_id": string;
+  readonly "mac": string;
+};
+
+/** Whether the chain is what was written. `events`: how many were looked at, up to `head`, the last one.
+
+    Of the `faults`, the first hundred. */
+export type AuditVerdict = {
+  readonly "is_intact": boolean;
+  readonly "events": number;
+  readonly "head": AuditCheckpoint | null;
+  readonly "faults": ReadonlyArray<AuditFault>;
+};
+
+/** The `mac` (hex) that the event `seq` had when the server logged it, or has now. */
+export type AuditCheckpoint = {
+  readonly "seq": number;
+  readonly "mac": string;
+};
+
+/** What is wrong at this place of the chain. */
+export type AuditFault = {
+  readonly "seq": number;
+  readonly "kind": FaultKind;
+};
+
+/** What is wrong, at the `seq` that the fault names.
+
+    `edited`: the event is not what was written, or its MAC is not. `missing`: there is none, and later ones
+    are there; that which follows could not be checked. `out_of_order`: it stands behind a later one, or
+    twice. `cut`: there is none, and it was the last known. `unknown_key`: no key here has the event's key id.
+    `wrong_head`: the head row names another last event. `wrong_checkpoint`: the log knew another MAC. */
+export type FaultKind = "cut" | "edited" | "missing" | "out_of_order" | "unknown_key" | "wrong_checkpoint" | "wrong_head";
+
+/** What the chain is compared with, beside itself: checkpoints of the servers' logs. */
+export type AuditVerification = {
+  readonly "tenant_id"?: string | null;
+  readonly "checkpoints"?: ReadonlyArray<AuditCheckpoint>;
 };

@@ -31,46 +31,34 @@ export interface LogoutAnswer {
 /** RFC 9457. Nothing in it is sure: a proxy in between answers as it likes. */
 export type Problem = { readonly [Field in "title" | "detail" | "request_id"]: schema.Problem[Field] | null };
 
-export interface Page<Item> {
+export interface Page<Item> extends Pick<schema.DeviceList, "next_cursor"> {
   readonly items: readonly Item[];
-  readonly next_cursor: string | null;
 }
 
 /** One of `GET /api/v1/tenants/{tenant_id}/members` */
-export interface Member {
-  readonly user_id: string;
-  readonly name: string | null;
-  readonly email: string | null;
-}
+export type Member = Pick<schema.MemberAnswer, "user_id" | "name" | "email">;
 
-/** Any state will do: a newer server may know more of them. */
-export interface RegistrationToken {
-  readonly id: string;
-  readonly owner_id: string;
-  readonly label: string;
+type RegistrationTokenFields =
+  | "id"
+  | "owner_id"
+  | "label"
+  | "uses"
+  | "max_uses"
+  | "expires_at"
+  | "last_used_at"
+  | "created_at"
+  | "taints"
+  | "pre_approved"
+  | "ephemeral_s";
+
+export interface RegistrationToken extends Pick<schema.RegistrationTokenAnswer, RegistrationTokenFields> {
+  /** `null`: there is none. */
   readonly description: string | null;
+  /** Any state will do: a newer server may know more of them. */
   readonly state: string;
-  readonly uses: number;
-  /** `null`: reusable. */
-  readonly max_uses: number | null;
-  readonly expires_at: string | null;
-  readonly last_used_at: string | null;
-  readonly created_at: string;
-  readonly taints: readonly string[];
-  readonly pre_approved: boolean;
-  /** Its devices leave after that long a silence. */
-  readonly ephemeral_s: number | null;
 }
 
-export interface NewRegistrationToken {
-  readonly tenant_id: string;
-  readonly label: string;
-  readonly max_uses?: number;
-  readonly expires_at?: string;
-  readonly taints?: readonly string[];
-  readonly pre_approved?: boolean;
-  readonly ephemeral_s?: number;
-}
+export type NewRegistrationToken = schema.NewRegistrationToken & { readonly tenant_id: string };
 
 /** The only answers that hold a secret: it is kept nowhere but in the dialog that shows it. */
 export interface MintedToken {
@@ -79,11 +67,11 @@ export interface MintedToken {
 }
 
 /** What a revocation does to the devices that a registration token enrolled. */
-export type DevicesChoice = "keep" | "suspend" | "revoke";
+export type DevicesChoice = schema.DeviceChoice;
 
 export interface Revocation {
   readonly state: string;
-  readonly devices: { readonly count: number };
+  readonly devices: Pick<schema.ChosenDevices, "count">;
 }
 
 type DeviceFields =
