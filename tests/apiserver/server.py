@@ -13,6 +13,7 @@ from apiserver.app import Parts, build_app, build_private_app, open_parts
 from apiserver.settings import read_settings
 from common.clock import Clock
 from common.serve import make_runner
+from tests.apiserver.documented import documented_refusals
 from tests.fakes.issuer import FakeIssuer
 
 ME = "/api/v1/users/me"
@@ -59,9 +60,11 @@ async def api_server(
     issuer: FakeIssuer, database: Path | str, clock: Clock | None = None, **more: str
 ) -> AsyncIterator[ApiServer]:
     settings, secrets = read_settings(environment(issuer.url, database, **more))
-    async with (
-        open_parts(settings, secrets, clock=clock) as parts,
-        TestClient(RealRunner(build_app(settings, parts))) as public,
-        TestClient(RealRunner(build_private_app(parts))) as private,
-    ):
-        yield ApiServer(public, private, parts)
+    async with open_parts(settings, secrets, clock=clock) as parts:
+        app = build_app(settings, parts)
+        with documented_refusals(app):
+            async with (
+                TestClient(RealRunner(app)) as public,
+                TestClient(RealRunner(build_private_app(parts))) as private,
+            ):
+                yield ApiServer(public, private, parts)
