@@ -147,7 +147,7 @@ def sqlite_plans(sqlite: sqlite3.Connection, statements: Mapping[str, Statement]
             str(row[3])
             for row in sqlite.execute(
                 f"EXPLAIN QUERY PLAN {statement.for_sqlite.sql}",
-                [None] * len(statement.for_sqlite.parameters),
+                [None] * statement.for_sqlite.sql.count("?"),
             )
         ]
         for name, statement in statements.items()
