@@ -149,7 +149,7 @@ async def test_a_user_is_no_device(alice: Person, method: str, path: str) -> Non
     ("method", "path"), [*ELSEWHERE, ("POST", DEVICES), ("GET", MY_DEVICE), ("POST", ROTATE)]
 )
 async def test_without_a_token_nothing_is_done(world: World, method: str, path: str) -> None:
-    answer = await world.call(method, path.format(id="dev_1"), None)
+    answer = await world.call(method, path.format(id="dev_0000000000000000000000"), None)
 
     assert answer.refusal == (401, "missing_token")
 
