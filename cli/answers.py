@@ -106,6 +106,7 @@ class User(msgspec.Struct, frozen=True):
     subject: str
     created_at: datetime
     tenants: tuple[Tenant, ...]
+    personal_tenant_id: str | None = None
     name: str | None = None
     email: str | None = None
 

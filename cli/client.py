@@ -18,7 +18,9 @@ from cli.errors import CliError, UnreachableError
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
 EXCHANGE_TIME_S: Final = 15.0
 
-_TIMEOUTS: Final = httpx.Timeout(10.0, connect=5.0)
+_CONNECT_S: Final = 5.0
+# What is given more time than usual is silent meanwhile.
+_SILENCE_S: Final = 10.0
 _TRY_AGAIN: Final = "Check the address and your network, then try again."
 
 
@@ -63,6 +65,8 @@ class Client:
     def __init__(self, stack: ExitStack, exchange_time_s: float) -> None:
         self._stack = stack
         self._exchange_time_s = exchange_time_s
+        silence_s = _SILENCE_S if exchange_time_s <= EXCHANGE_TIME_S else exchange_time_s
+        self._timeouts = httpx.Timeout(silence_s, connect=_CONNECT_S)
 
     @cached_property
     def _plain(self) -> httpx.Client:
@@ -111,7 +115,9 @@ class Client:
         try:
             with (
                 _deadline(self._exchange_time_s),
-                http.stream(method, address, headers=headers, data=form, content=content) as response,
+                http.stream(
+                    method, address, headers=headers, data=form, content=content, timeout=self._timeouts
+                ) as response,
             ):
                 body = _bounded_body(response)
                 answer = Answer(response.status_code, body, response.headers.get("Retry-After"))
@@ -176,13 +182,13 @@ def open_client(exchange_time_s: float = EXCHANGE_TIME_S) -> Iterator[Client]:
 def _open_plain() -> httpx.Client:
     # It is loopback alone: a stray http_proxy would get the tokens in clear, and reading certificates would
     # take most of a short command's time.
-    return httpx.Client(headers=_HEADERS, timeout=_TIMEOUTS, trust_env=False, verify=False)  # noqa: S501 - no TLS
+    return httpx.Client(headers=_HEADERS, trust_env=False, verify=False)  # noqa: S501 - no TLS
 
 
 def _open_secure() -> httpx.Client:
     # A proxy of the environment sees ciphertext only; SSL_CERT_FILE may name a company's certificates.
     try:
-        return httpx.Client(headers=_HEADERS, timeout=_TIMEOUTS)
+        return httpx.Client(headers=_HEADERS)
     except (ImportError, ValueError) as error:
         raise CliError(
             f"The proxy that the environment names cannot be used: {error}.",

@@ -11,6 +11,7 @@ import click
 
 from cli import api, provider
 from cli.addresses import DEFAULT_AGENT, server_address
+from cli.audit_commands import audit
 from cli.browser import has_graphical_session
 from cli.client import VERSION, Client, open_client
 from cli.device_commands import device
@@ -184,7 +185,7 @@ def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_js
         invocation.output.show_explanation(told.value)
 
 
-for command in (registration_token, device, enroll, leave, status):
+for command in (registration_token, device, enroll, leave, status, audit):
     doorward.add_command(command)
 
 
