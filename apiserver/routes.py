@@ -139,7 +139,7 @@ def _tenant_routes(handlers: Handlers) -> list[Route[Access]]:
     lists, user, admin = handlers.tenant_lists, Access.USER, Scope.TENANTS_ADMIN
     return [
         Route("GET", _TENANTS, lists.show_mine, user, "The tenants that the caller is in", TenantList, query=TenantQuery),
-        Route("POST", _TENANTS, tenants.create, user, "Make a tenant", TenantAnswer, NewTenant, status=201, scope=admin),
+        Route("POST", _TENANTS, tenants.create, user, "Make a tenant", TenantAnswer, NewTenant, status=201, scope=admin, problems=(ProblemCode.NOT_FOUND,)),
         Route("GET", _TENANT, tenants.show, user, "One tenant", TenantAnswer),
         Route("PATCH", _TENANT, tenants.change, user, "Change a tenant", TenantAnswer, ChangedTenant, scope=admin, problems=_WRONG_STATE),
         Route("DELETE", _TENANT, tenants.delete, user, "Delete a tenant without devices", status=204, scope=admin, problems=(ProblemCode.TENANT_IN_USE,)),

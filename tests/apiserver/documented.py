@@ -26,7 +26,7 @@ def documented_refusals(app: web.Application) -> Iterator[None]:
 
     app.on_response_prepare.append(look)
     yield
-    assert not unknown, "openapi.json does not tell of these refusals"
+    assert not unknown, f"openapi.json does not tell of {sorted(unknown)}"
 
 
 def _fault(document: dict[str, Any], request: web.Request, response: web.StreamResponse) -> str | None:
