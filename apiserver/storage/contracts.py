@@ -147,7 +147,13 @@ class RegistrationTokenRepository(Protocol):
         """Writes what people change of it; False when it is another version by now."""
         ...
 
-    async def suspend_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int: ...
+    async def suspend_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int:
+        """Suspends all that are not, nor revoked; gives their number."""
+        ...
+
+    async def suspend_vouching_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int:
+        """As `suspend_of_owner`, those alone that pre-approve their devices or force taints on them."""
+        ...
 
     async def revoke_of_tenant(self, tenant_id: TenantId, now: datetime) -> int:
         """Revokes all that are not; gives their number."""

@@ -54,7 +54,7 @@ _UPDATE = statement(
     )
     .returning(_TOKENS.id)
 )
-_SUSPEND_OF_OWNER = statement(
+_SUSPEND_OF_OWNER_OF = (
     update(registration_tokens)
     .where(
         _TOKENS.owner_id == bindparam("owner"),
@@ -63,7 +63,12 @@ _SUSPEND_OF_OWNER = statement(
         _TOKENS.revoked_at.is_(None),
     )
     .values(suspended_at=bindparam("now"), version=_TOKENS.version + 1)
-    .returning(_TOKENS.id)
+)
+_SUSPEND_OF_OWNER = statement(_SUSPEND_OF_OWNER_OF.returning(_TOKENS.id))
+_SUSPEND_VOUCHING = statement(
+    _SUSPEND_OF_OWNER_OF.where(or_(_TOKENS.pre_approved, _TOKENS.taints != bindparam("none"))).returning(
+        _TOKENS.id
+    )
 )
 _REVOKE_OF_TENANT = statement(
     update(registration_tokens)
@@ -153,6 +158,10 @@ class SqlRegistrationTokens:
             _SUSPEND_OF_OWNER, {"tenant": tenant_id, "owner": owner_id, "now": now}
         )
         return len(rows)
+
+    async def suspend_vouching_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int:
+        values = {"tenant": tenant_id, "owner": owner_id, "now": now, "none": []}
+        return len(await self.connection.rows(_SUSPEND_VOUCHING, values))
 
     async def revoke_of_tenant(self, tenant_id: TenantId, now: datetime) -> int:
         return len(await self.connection.rows(_REVOKE_OF_TENANT, {"tenant": tenant_id, "now": now}))

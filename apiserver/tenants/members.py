@@ -122,14 +122,23 @@ async def _end_what_role_ends(
 ) -> dict[str, int]:
     """Ends what somebody with this role, or who is no member any more, may no longer have; counts it.
 
-    Without this, who is about to be removed could keep an invitation for themselves, and who may register
-    no devices let them in by a registration token.
+    Without this, who is about to be removed could keep an invitation for themselves; who may register no
+    devices could let them in by a registration token, and who may approve none by one that pre-approves.
     """
     not_theirs = [given for given in Role if role is None or not may_grant(role, given)]
     invitations = 0
     for given in not_theirs:
         invitations += await transaction.invitations.revoke_made_by(tenant_id, user_id, given, actor.at)
-    tokens = 0
-    if role is None or reach(role, Permission.MANAGE_REGISTRATION_TOKENS) is Reach.NONE:
-        tokens = await transaction.registration_tokens.suspend_of_owner(tenant_id, user_id, actor.at)
+    tokens = await _suspend_tokens(transaction, tenant_id, user_id, role, actor)
     return {"revoked_invitations": invitations, "suspended_registration_tokens": tokens}
+
+
+async def _suspend_tokens(
+    transaction: Transaction, tenant_id: TenantId, user_id: UserId, role: Role | None, actor: Actor
+) -> int:
+    tokens = transaction.registration_tokens
+    if role is None or reach(role, Permission.MANAGE_REGISTRATION_TOKENS) is Reach.NONE:
+        return await tokens.suspend_of_owner(tenant_id, user_id, actor.at)
+    if reach(role, Permission.APPROVE_DEVICES) is not Reach.ALL:
+        return await tokens.suspend_vouching_of_owner(tenant_id, user_id, actor.at)
+    return 0

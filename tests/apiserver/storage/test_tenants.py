@@ -327,6 +327,40 @@ async def test_registration_tokens_of_one_tenant_are_revoked_once(storage: Stora
     assert await storage.read(look) == [(NOW, 2), (NOW, 2), (None, 1)]
 
 
+async def test_registration_tokens_of_an_owner_are_suspended_all_or_those_that_vouch(
+    storage: Storage, works: TenantId
+) -> None:
+    tokens = {
+        "usual": a_token(owner_id=BOB),
+        "approving": a_token(owner_id=BOB, pre_approved=True),
+        "tainting": a_token(owner_id=BOB, taints=("prod",)),
+        "of another": a_token(owner_id=ALICE, pre_approved=True),
+        "elsewhere": a_token(owner_id=BOB, tenant_id=OTHER, pre_approved=True),
+        "revoked": a_token(owner_id=BOB, pre_approved=True, revoked_at=NOW),
+    }
+
+    async def add(tx: Transaction) -> None:
+        for name, token in tokens.items():
+            await tx.registration_tokens.add(replace(token, id=RegistrationTokenId(name)))
+
+    async def suspended() -> set[str]:
+        async def look(view: Transaction) -> set[str]:
+            found = [await view.registration_tokens.by_id(RegistrationTokenId(name)) for name in tokens]
+            return {token.id for token in found if token is not None and token.suspended_at == LATER}
+
+        return await storage.read(look)
+
+    await storage.write(add)
+
+    assert (
+        await storage.write(lambda tx: tx.registration_tokens.suspend_vouching_of_owner(works, BOB, LATER))
+        == 2
+    )
+    assert await suspended() == {"approving", "tainting"}
+    assert await storage.write(lambda tx: tx.registration_tokens.suspend_of_owner(works, BOB, LATER)) == 1
+    assert await suspended() == {"usual", "approving", "tainting"}
+
+
 async def _roles(storage: Storage, tenant_id: TenantId) -> dict[UserId, Role]:
     page = MemberPage(tenant_id=tenant_id, limit=9)
     members = await storage.read(lambda view: view.tenants.members(page))

@@ -52,10 +52,10 @@ class Person(Caller):
     async def registers_device(self, tenant_id: TenantId, name: str = "web") -> dict[str, Any]:
         return dict(await self.done("POST", DEVICES, {"tenant_id": tenant_id, "name": name}))
 
-    async def has_token(self, tenant_id: TenantId) -> MadeToken:
+    async def has_token(self, tenant_id: TenantId, **fields: Any) -> MadeToken:
         """A registration token of this person."""
         parts = self.server.parts
-        return await make_token(parts.storage, tenant_id, await self.id(), parts.clock.now())
+        return await make_token(parts.storage, tenant_id, await self.id(), parts.clock.now(), **fields)
 
     async def kept(self, token: MadeToken) -> RegistrationToken:
         return await token_of(self.server.parts.storage, token.id)

@@ -142,12 +142,21 @@ async def test_a_viewer_keeps_devices_and_lets_none_in(alice: Person, bob: Perso
     assert await _is_suspended(alice, token)
 
 
-async def test_a_member_keeps_registration_tokens(alice: Person, bob: Person, works: TenantId) -> None:
-    token = await bob.has_token(works)
+async def test_a_member_keeps_tokens_but_those_that_only_an_admin_may_make(
+    alice: Person, bob: Person, works: TenantId
+) -> None:
+    usual, approving, tainting = [
+        await bob.has_token(works, **fields) for fields in ({}, {"pre_approved": True}, {"taints": ("prod",)})
+    ]
+    of_alice = await alice.has_token(works, pre_approved=True)
 
+    await _give(alice, bob, works, "owner")
+    before = [await _is_suspended(alice, token) for token in (usual, approving, tainting, of_alice)]
     await _give(alice, bob, works, "member")
+    after = [await _is_suspended(alice, token) for token in (usual, approving, tainting, of_alice)]
 
-    assert not await _is_suspended(alice, token)
+    assert before == [False] * 4
+    assert after == [False, True, True, False]
 
 
 @pytest.mark.parametrize("ends", [leaves, is_removed])
