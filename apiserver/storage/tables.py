@@ -215,12 +215,15 @@ def _unique_where(name: str, condition: str, *columns: str) -> Index:
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
 
+_IS_LIVE = "ended_at IS NULL"
+
+
 def _unique_among_live(column: str, *, is_optional: bool) -> Index:
     """So that what a device had is free when it has ended.
 
     Of a column that is never null the condition says nothing: SQLite would not find by the index any more.
     """
-    condition = f"ended_at IS NULL AND {column} IS NOT NULL" if is_optional else "ended_at IS NULL"
+    condition = f"{_IS_LIVE} AND {column} IS NOT NULL" if is_optional else _IS_LIVE
     return _unique_where(f"devices_live_{column}_key", condition, "tenant_id", column)
 
 
@@ -251,7 +254,14 @@ devices = Table(
     Column("version", BigInteger, nullable=False),
     _one_of("state", DeviceState),
     _unique_where("devices_public_key_key", "public_key IS NOT NULL", "public_key"),
-    Index(None, "tenant_id", "id"),
+    # A tenant whose devices come and go has far more that have ended.
+    Index(
+        "devices_live_index",
+        "tenant_id",
+        "id",
+        sqlite_where=text(_IS_LIVE),
+        postgresql_where=text(_IS_LIVE),
+    ),
     _unique_among_live("name_key", is_optional=False),
     _unique_among_live("ipv4", is_optional=True),
     _unique_among_live("ipv6", is_optional=True),
@@ -264,7 +274,14 @@ devices = Table(
         postgresql_where=text("fingerprint IS NOT NULL"),
     ),
     Index(None, "registration_token_id", "tenant_id", "id"),
-    Index(None, "owner_id", "tenant_id", "id"),
+    Index(
+        "devices_live_of_owner_index",
+        "owner_id",
+        "tenant_id",
+        "id",
+        sqlite_where=text(_IS_LIVE),
+        postgresql_where=text(_IS_LIVE),
+    ),
     # Those that somebody must look at, and those that leave by themselves: few, whatever the tenant's size.
     Index(
         "devices_waiting_index",

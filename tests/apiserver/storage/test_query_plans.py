@@ -215,7 +215,15 @@ async def test_lists_are_read_in_their_order(sqlite: sqlite3.Connection) -> None
     plans = sqlite_plans(sqlite, await list_statements())
 
     sorted_first = {name for name, plan in plans.items() if "USE TEMP B-TREE FOR ORDER BY" in plan}
-    assert {name for name in sorted_first if "'name'" not in name} == set()  # one name is one device's
+    assert {name for name in sorted_first if not _is_of_few(name)} == set()
+
+
+def _is_of_few(name: str) -> bool:
+    """One name is one device's. By name, the few of an owner, a token or a state are found first, then sorted."""
+    if "'name'" in name:
+        return True
+    narrow = ("owner_id", "registration_token_id", " pending ", " suspended ", " quarantined ")
+    return name.startswith("devices by name") and any(word in name for word in narrow)
 
 
 @pytest.mark.parametrize(

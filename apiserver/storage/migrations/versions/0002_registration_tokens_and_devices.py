@@ -195,6 +195,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_index(
+        "devices_live_index",
+        "devices",
+        ["tenant_id", "id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
+        "devices_live_of_owner_index",
+        "devices",
+        ["owner_id", "tenant_id", "id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
         "devices_live_ipv4_key",
         "devices",
         ["tenant_id", "ipv4"],
@@ -218,7 +232,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("public_key IS NOT NULL"),
         postgresql_where=sa.text("public_key IS NOT NULL"),
     )
-    op.create_index("devices_owner_id_tenant_id_id_index", "devices", ["owner_id", "tenant_id", "id"])
     op.create_index(
         "devices_registration_token_id_tenant_id_id_index",
         "devices",
@@ -231,7 +244,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("fingerprint IS NOT NULL"),
         postgresql_where=sa.text("fingerprint IS NOT NULL"),
     )
-    op.create_index("devices_tenant_id_id_index", "devices", ["tenant_id", "id"])
     op.create_index(
         "devices_waiting_index",
         "devices",
