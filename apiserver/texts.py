@@ -1,4 +1,6 @@
-"""What people write about their things: labels of one line, descriptions. Pure."""
+"""What people write about their things: labels of one line, descriptions, times. Pure."""
+
+from datetime import UTC, datetime
 
 LABEL_LENGTH = 100
 DESCRIPTION_LENGTH = 500
@@ -25,6 +27,17 @@ def checked_tenant_name(text: str) -> str:
 def checked_description(text: str) -> str:
     """The description without spaces around it: at most 500 characters. Raises `InvalidValueError`."""
     return _one_line(text, "description", DESCRIPTION_LENGTH)
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The same moment; raises `InvalidValueError`."""
+    if moment is None:
+        return None
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # In the first or the last hours of the calendar, another zone is already beyond it.
+        raise InvalidValueError("A time lies outside the calendar.") from None
 
 
 def _filled_line(text: str, what: str, length: int) -> str:

@@ -29,7 +29,8 @@ from apiserver.storage.contracts import Storage
 from apiserver.storage.records import AuditPage
 from apiserver.tenants.personal import tenant_or_personal
 from apiserver.tenants.tenants import TenantId
-from common.problems import ProblemError
+from apiserver.texts import InvalidValueError, in_utc
+from common.problems import ProblemCode, ProblemError
 from common.request_keys import REQUEST_ID
 
 NDJSON = "application/x-ndjson"
@@ -122,6 +123,10 @@ def _page(
     is_newest_first: bool = True,
     before_seq: int | None = None,
 ) -> AuditPage:
+    try:
+        since, until = in_utc(query.since), in_utc(query.until)
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.BAD_REQUEST, error.detail) from None
     return AuditPage(
         tenant_id=tenant_id,
         limit=limit,
@@ -129,8 +134,8 @@ def _page(
         actor_id=query.actor_id,
         action=query.action,
         target_id=query.target_id,
-        since=query.since,
-        until=query.until,
+        since=since,
+        until=until,
         before_seq=before_seq,
     )
 

@@ -4,13 +4,13 @@ Each function raises `InvalidValueError`. Whether the caller may ask for it is n
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv6Network, ip_network
 
 from msgspec import UNSET
 
 from apiserver.devices.names import checked_labels, checked_taints
-from apiserver.texts import InvalidValueError, checked_description, checked_label
+from apiserver.texts import InvalidValueError, checked_description, checked_label, in_utc
 from apiserver.tokens.answers import MOST_NETWORKS, ChangedRegistrationToken, NewRegistrationToken
 from apiserver.tokens.changes import KEEP, TokenChange
 from apiserver.tokens.name_pattern import checked_pattern
@@ -26,7 +26,7 @@ def checked_token(body: NewRegistrationToken, now: datetime) -> AskedToken:
         description=checked_description(body.description),
         max_uses=body.max_uses,
         expires_at=_checked_expiry(body.expires_at, now),
-        not_before=_in_utc(body.not_before),
+        not_before=in_utc(body.not_before),
         idle_s=body.idle_s,
         taints=checked_taints(body.taints),
         labels=checked_labels(body.labels),
@@ -52,20 +52,10 @@ def checked_change(body: ChangedRegistrationToken, now: datetime) -> TokenChange
 
 
 def _checked_expiry(expires_at: datetime | None, now: datetime) -> datetime | None:
-    expires_at = _in_utc(expires_at)
+    expires_at = in_utc(expires_at)
     if expires_at is not None and expires_at <= now:
         raise InvalidValueError("expires_at lies in the past. To end a token at once, revoke it.")
     return expires_at
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        # In the first or the last hours of the calendar, another zone is already beyond it.
-        raise InvalidValueError("A time lies outside the calendar.") from None
 
 
 def _checked_networks(texts: Sequence[str]) -> tuple[Network, ...]:

@@ -112,7 +112,17 @@ async def test_pages_come_the_newest_first_and_miss_nothing(world: World, alice:
 
 
 @pytest.mark.parametrize(
-    "query", [{"action": "a\0"}, {"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"since": "today"}, {"x": 1}]
+    "query",
+    [
+        {"action": "a\0"},
+        {"limit": 0},
+        {"limit": 201},
+        {"cursor": "x"},
+        {"since": "today"},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-14:00"},
+        {"x": 1},
+    ],
 )
 async def test_a_query_of_another_form_is_refused(alice: Person, query: dict[str, Any]) -> None:
     assert (await alice.call("GET", AUDIT, params=query)).refusal == (400, "bad_request")
