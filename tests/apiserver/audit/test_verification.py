@@ -1,5 +1,6 @@
 """`POST /audit-events/verify`: what was changed past the server is found, on either engine, and where."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from apiserver.audit.verification import ChainVerification
 from apiserver.storage.contracts import Storage, Work
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
+from common.problems import ProblemCode, ProblemError
 from tests.apiserver.audit.conftest import FORMER_SERVER_KEY, SERVER_KEY, Execute
 from tests.apiserver.audit.written import AUDIT, write_events
 from tests.apiserver.machines import Machine, Person, World
@@ -255,3 +257,41 @@ async def test_events_that_are_appended_meanwhile_are_for_the_next_verification(
     assert found.events == 1_000
     assert [(fault.seq, fault.kind.value) for fault in found.faults] == [(1_001, "cut")]
     assert storage.reads > 4
+
+
+class OneThatWaits:
+    """A storage whose second read waits: the verification has begun, and reads its first events."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._reads = 0
+        self.has_begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._storage.write(work)
+
+    async def read(self, work: Work[T]) -> T:
+        self._reads += 1
+        if self._reads == 2:
+            self.has_begun.set()
+            await self.go_on.wait()
+        return await self._storage.read(work)
+
+    async def ping(self) -> None:
+        await self._storage.ping()
+
+
+async def test_a_chain_is_verified_once_at_a_time(world: World, alice: Person) -> None:
+    """Who leaves does not end it: with a few requests somebody could keep the server busy for minutes."""
+    storage, tenant_id, alice_id = OneThatWaits(world.storage), TenantId(alice.tenant_id), UserId(alice.id)
+    verification = ChainVerification(storage, {})
+    first = asyncio.create_task(verification.verify(tenant_id, [], alice_id))
+    await storage.has_begun.wait()
+
+    with pytest.raises(ProblemError) as refused:
+        await verification.verify(tenant_id, [], alice_id)
+    storage.go_on.set()
+
+    assert refused.value.code is ProblemCode.TOO_MANY_REQUESTS
+    assert (await first).events == 1
+    assert (await verification.verify(tenant_id, [], alice_id)).events == 1
