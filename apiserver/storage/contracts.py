@@ -98,6 +98,10 @@ class TenantRepository(Protocol):
 
     async def memberships(self, page: MembershipPage) -> Sequence[Membership]: ...
 
+    async def personal_of(self, user_id: UserId) -> TenantId:
+        """Raises `LookupError` for a user who was never added."""
+        ...
+
     async def memberships_of(self, user_id: UserId) -> Sequence[Membership]:
         """All tenants of the user: the personal one first, then in the order they were joined."""
         ...

@@ -55,6 +55,7 @@ _ALL_MEMBERSHIPS = (
 _MEMBERSHIP_OF = _ALL_MEMBERSHIPS.where(_TENANTS.id == bindparam("tenant"))
 _MEMBERSHIP = statement(_MEMBERSHIP_OF)
 _HOLD = statement(_MEMBERSHIP_OF.with_for_update(read=True))
+_PERSONAL = statement(select(_TENANTS.id).where(_TENANTS.personal_of == bindparam("user")))
 _MEMBERSHIPS = statement(
     _ALL_MEMBERSHIPS.order_by(
         _TENANTS.personal_of.is_not_distinct_from(bindparam("user")).desc(), _MEMBERS.joined_at, _TENANTS.id
@@ -154,6 +155,12 @@ class SqlTenants:
             {"user": page.user_id, "most": page.limit, **values},
         )
         return [_as_membership(row) for row in rows]
+
+    async def personal_of(self, user_id: UserId) -> TenantId:
+        row = await row_of(self.connection, _PERSONAL, {"user": user_id})
+        if row is None:
+            raise LookupError("there is no such user")
+        return TenantId(row.id)
 
     async def memberships_of(self, user_id: UserId) -> Sequence[Membership]:
         rows = await self.connection.rows(_MEMBERSHIPS, {"user": user_id})

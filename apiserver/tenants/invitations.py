@@ -134,6 +134,7 @@ class Invitations:
             case InvitationState.OPEN:
                 secret = self._secret(invitation_id)
                 await transaction.invitations.replace_secret(invitation_id, hash_of(secret))
+                await self._record(transaction, actor, invitation, "rotated")
                 return Invited(invitation, secret, is_new=False)
             case InvitationState.ACCEPTED:
                 raise secret_already_used()

@@ -9,5 +9,4 @@ async def tenant_or_personal(storage: Storage, named: str | None, user_id: UserI
     """The tenant that is named, whether the user is in it or not; else the user's personal one."""
     if named is not None:
         return TenantId(named)
-    memberships = await storage.read(lambda view: view.tenants.memberships_of(user_id))
-    return memberships[0].tenant.id
+    return await storage.read(lambda view: view.tenants.personal_of(user_id))

@@ -369,3 +369,11 @@ async def _roles(storage: Storage, tenant_id: TenantId) -> dict[UserId, Role]:
 
 async def _accept(storage: Storage, user_id: UserId) -> bool:
     return await storage.write(lambda tx: tx.invitations.accept(InvitationId("inv_1"), user_id, NOW))
+
+
+async def test_the_personal_tenant_of_a_user_is_found_among_others(storage: Storage, works: TenantId) -> None:
+    await storage.write(lambda tx: tx.tenants.add(a_tenant("ten_3", personal_of=BOB)))
+
+    assert await storage.read(lambda view: view.tenants.personal_of(BOB)) == "ten_3"
+    with pytest.raises(LookupError):
+        await storage.read(lambda view: view.tenants.personal_of(ALICE))

@@ -138,3 +138,15 @@ async def test_an_event_says_from_where_and_in_which_request(alice: Person) -> N
     (event,) = await events(alice, TenantId(answer.body["id"]))
     assert event.address == "127.0.0.1"
     assert event.request_id == answer.headers["X-Request-Id"]
+
+
+async def test_another_secret_for_an_invitation_is_told(alice: Person) -> None:
+    tenant_id = await alice.makes_tenant()
+    path, key = f"{TENANTS}/{tenant_id}/invitations", {"Idempotency-Key": "once"}
+    made = await alice.call("POST", path, {"role": "member"}, headers=key)
+
+    await alice.call("POST", path, {"role": "member"}, headers=key)
+
+    action, actor_id, target_id, _, after = await last_event(alice, tenant_id)
+    assert (action, actor_id, target_id) == ("invitation.rotated", await alice.id(), made.body["id"])
+    assert after["role"] == "member"
