@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, func, select, tuple_
 
 from apiserver.devices.device import DeviceId, DeviceState
 from apiserver.storage.engine import Connection
@@ -26,18 +26,16 @@ _EPHEMERAL_TIMES = statement(
     .distinct()
     .order_by(_DEVICES.ephemeral_s)
 )
-_SILENT = statement(
-    select(_DEVICES.id)
-    .where(
-        _DEVICES.ephemeral_s == bindparam("silence_s"),
-        _CAN_RUN_OUT,
-        or_(
-            _DEVICES.last_seen_at <= bindparam("since"),
-            and_(_DEVICES.last_seen_at.is_(None), _DEVICES.registered_at <= bindparam("since")),
-        ),
-    )
-    .limit(bindparam("most"))
-)
+
+
+def _silent(condition: ColumnElement[bool]) -> Statement:
+    found = select(_DEVICES.id).where(_DEVICES.ephemeral_s == bindparam("silence_s"), _CAN_RUN_OUT, condition)
+    return statement(found.limit(bindparam("most")))
+
+
+# Apart: an OR of both would look at all live devices with this silence.
+_SILENT = _silent(_DEVICES.last_seen_at <= bindparam("since"))
+_NEVER_SEEN = _silent(and_(_DEVICES.last_seen_at.is_(None), _DEVICES.registered_at <= bindparam("since")))
 _OVERDUE = statement(
     select(_DEVICES.id).where(_DEVICES.expires_at <= bindparam("now"), _CAN_RUN_OUT).limit(bindparam("most"))
 )
@@ -83,8 +81,12 @@ class SqlLeftovers:
         return [row.ephemeral_s for row in await self.connection.rows(_EPHEMERAL_TIMES, {})]
 
     async def silent_devices(self, ephemeral_s: int, since: datetime, limit: int) -> Sequence[DeviceId]:
-        rows = await self.connection.rows(_SILENT, {"silence_s": ephemeral_s, "since": since, "most": limit})
-        return [DeviceId(row.id) for row in rows]
+        values = {"silence_s": ephemeral_s, "since": since, "most": limit}
+        rows = [
+            *await self.connection.rows(_SILENT, values),
+            *await self.connection.rows(_NEVER_SEEN, values),
+        ]
+        return [DeviceId(row.id) for row in rows[:limit]]
 
     async def overdue_devices(self, now: datetime, limit: int) -> Sequence[DeviceId]:
         rows = await self.connection.rows(_OVERDUE, {"now": now, "most": limit})
