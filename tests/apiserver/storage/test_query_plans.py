@@ -219,7 +219,7 @@ async def test_lists_are_read_in_their_order(sqlite: sqlite3.Connection) -> None
 
 
 def _is_of_few(name: str) -> bool:
-    """One name is one device's. By name, the few of an owner, a token or a state are found first, then sorted."""
+    """One name is one device's; the few of an owner, a token or a state are found first, then sorted."""
     if "'name'" in name:
         return True
     narrow = ("owner_id", "registration_token_id", " pending ", " suspended ", " quarantined ")
