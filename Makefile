@@ -39,9 +39,10 @@ check: .venv/.dev console/node_modules/.installed ## style and types of all code
 	cd console && $(NPM) run --silent check
 
 # The same tests as in `make test`, for longer.
-fuzz: .venv/.dev ## some minutes of random bytes and clients against the data plane (FUZZ_EXAMPLES=1000000: longer)
+fuzz: .venv/.dev ## some minutes of random bytes, clients and requests against both servers (FUZZ_EXAMPLES=1000000: longer)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-50000} DIFFERENTIAL_EXAMPLES=$${DIFFERENTIAL_EXAMPLES:-150} \
-	    $(PYTHON) -m pytest -q --timeout=0 tests/bff/dataplane/test_parser_fuzz.py tests/bff/dataplane/test_differential.py
+	    SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-50} $(PYTHON) -m pytest -q --timeout=0 \
+	    tests/bff/dataplane/test_parser_fuzz.py tests/bff/dataplane/test_differential.py tests/apiserver/test_schema.py
 
 bench: .venv/.dev ## figures beside other proxies, into docs/benchmarks.md (a quarter of an hour)
 	@bench/setup

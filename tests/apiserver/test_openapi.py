@@ -44,6 +44,21 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
             found = found[name]
 
 
+async def test_each_id_in_a_path_has_a_form(document: dict[str, Any]) -> None:
+    """Without one, what no id can be would reach the database."""
+    parameters = [
+        parameter
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "path"
+    ]
+
+    assert parameters
+    for parameter in parameters:
+        assert parameter["schema"]["pattern"].endswith("_[0-9A-Za-z]{22}$"), parameter
+
+
 async def test_every_operation_is_in_the_guide(document: dict[str, Any]) -> None:
     guide = (DOCUMENT.parent / "api.md").read_text()
 
