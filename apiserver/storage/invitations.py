@@ -50,7 +50,7 @@ _REPLACE_SECRET = statement(update(invitations).where(_IS_THIS).values(secret_ha
 
 @dataclass(frozen=True, slots=True)
 class SqlInvitations:
-    """`contracts.InvitationRepository`."""
+    """`tenant_contracts.InvitationRepository`."""
 
     connection: Connection
 

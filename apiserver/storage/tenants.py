@@ -65,7 +65,7 @@ _MEMBERSHIPS = statement(
 
 @dataclass(frozen=True, slots=True)
 class SqlTenants:
-    """`contracts.TenantRepository`. A view cannot lock, and need not: nothing changes in it."""
+    """`tenant_contracts.TenantRepository`. A view cannot lock, and need not: nothing changes in it."""
 
     connection: Connection
     is_view: bool

@@ -22,7 +22,7 @@ _SET_PROFILE = statement(
 
 @dataclass(frozen=True, slots=True)
 class SqlUsers:
-    """`contracts.UserRepository`."""
+    """`tenant_contracts.UserRepository`."""
 
     connection: Connection
 
