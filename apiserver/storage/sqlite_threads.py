@@ -36,7 +36,7 @@ class SqliteConnection:
         compiled = statement.for_sqlite
         found = self.raw.execute(compiled.sql, compiled.arguments(values))
         if compiled.make_row is None:
-            return []
+            return [()] * found.rowcount if compiled.answers_count else []
         return list(map(compiled.make_row, found.fetchall()))
 
 
