@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCK_WAIT = timedelta(seconds=5)
 
 MOST_CONNECTIONS = 10
+# A flood with one registration token makes writers wait for each other, each on a connection of its own.
+# Who is only looked up, as each device and token is, must not wait for them.
+_FOR_READERS_ALONE = 3
 _STATEMENTS = 500
 # In waits for a lock, which end earlier: only a server or a network that is dead comes near it.
 _ANSWER_PATIENCE = 3
@@ -59,9 +62,20 @@ class PostgresEngine:
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     patience_s: float
+    _writers: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS - _FOR_READERS_ALONE), init=False
+    )
 
     async def write(self, work: EngineWork[T]) -> T:
-        return await self._run(work, isolation="read_committed", readonly=False)
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await self._writers.acquire()
+        except TimeoutError as error:
+            raise StorageUnavailableError(cause_of(error)) from error
+        try:
+            return await self._run(work, isolation="read_committed", readonly=False)
+        finally:
+            self._writers.release()
 
     async def read(self, work: EngineWork[T]) -> T:
         # The view is one over several statements.

@@ -179,13 +179,30 @@ async def test_a_wait_for_a_lock_is_ended_by_the_server_before_the_connection_is
 
 async def test_who_gets_no_connection_in_time_is_told_so(storage: Storage, pause: TaskPause) -> None:
     holding = [
-        asyncio.create_task(storage.write(lambda _: pause.stand_still())) for _ in range(MOST_CONNECTIONS)
+        asyncio.create_task(storage.read(lambda _: pause.stand_still())) for _ in range(MOST_CONNECTIONS)
     ]
     with pytest.raises(StorageUnavailableError):
         await eventually(lambda: find(storage), lambda _: False)
     pause.go_on()
     await asyncio.gather(*holding)
 
+    assert await add_user(storage, a_user())
+
+
+async def test_who_only_reads_does_not_wait_for_those_who_write(storage: Storage, pause: TaskPause) -> None:
+    """A flood with one registration token, whose writers wait for each other, holds up nobody's look-ups."""
+    holding = [
+        asyncio.create_task(storage.write(lambda _: pause.stand_still())) for _ in range(MOST_CONNECTIONS)
+    ]
+    await pause.reached()
+    waiting = asyncio.create_task(add_user(storage, a_user()))
+
+    assert await find(storage) is None
+    with pytest.raises(StorageUnavailableError):
+        await waiting
+    pause.go_on()
+    done = await asyncio.gather(*holding, return_exceptions=True)
+    assert None in done
     assert await add_user(storage, a_user())
 
 
