@@ -1,4 +1,4 @@
-"""What the storage promises about users, tenants and members: a part of `contracts`, whose rules hold here."""
+"""What the storage promises about users, tenants and members: a part of `contracts`, whose rules hold."""
 
 from collections.abc import Sequence
 from datetime import datetime
