@@ -25,7 +25,6 @@ def configure_logs(*, debug: bool) -> None:
     """Set up structlog and the standard library's logging for this process."""
     level = logging.DEBUG if debug else logging.INFO
     shared: Sequence[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _frames_without_text,

@@ -17,6 +17,7 @@ from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, IS_FROM_TRUSTED_PR
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ID_BYTES = 12
+_REQUESTS_OF_ONE_PREFIX = 64
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +32,11 @@ class RequestLog:
     trusted_proxies: tuple[Network, ...]
 
     def middleware(self) -> Middleware:
+        names = _RequestNames(self.randomness)
+
         @web.middleware
         async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self._identify(request)
+            self._identify(request, names)
             started = self.clock.monotonic()
             status: int = 499  # what is written when the client left and the handler was cancelled
             try:
@@ -52,14 +55,14 @@ class RequestLog:
 
         return log_request
 
-    def _identify(self, request: web.Request) -> None:
+    def _identify(self, request: web.Request, names: "_RequestNames") -> None:
         peer = request.remote or "unix"
         is_trusted = is_within(peer, self.trusted_proxies)
         forwarded = request.headers.getall("X-Forwarded-For", [])
         request[IS_FROM_TRUSTED_PROXY] = is_trusted
         request[CLIENT_ADDRESS] = client_address(peer, forwarded, self.trusted_proxies)
         given = request.headers.get("X-Request-Id", "") if is_trusted else ""
-        request[REQUEST_ID] = request_id(given) or new_request_id(self.randomness)
+        request[REQUEST_ID] = request_id(given) or names.new()
 
     def _write(self, request: web.Request, status: int, seconds: float) -> None:
         route = request.get(ROUTE_NAME) or route_pattern(request)
@@ -77,6 +80,21 @@ class RequestLog:
             caller_id=caller.id if caller else None,
             address=request[CLIENT_ADDRESS],
         )
+
+
+class _RequestNames:
+    """A random prefix for some requests, which are counted: randomness costs a system call."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+        self._prefix, self._count = "", _REQUESTS_OF_ONE_PREFIX
+
+    def new(self) -> str:
+        self._count += 1
+        # A new prefix now and then: the count alone would tell each client how many others ask.
+        if self._count > _REQUESTS_OF_ONE_PREFIX:
+            self._prefix, self._count = new_request_id(self._randomness), 1
+        return f"{self._prefix}.{self._count}"
 
 
 def request_id(given: str) -> str:

@@ -102,7 +102,7 @@ def mac_of(key: bytes, previous_mac: bytes, event: AuditEvent) -> bytes:
 
 def linked(key: DerivedKey, previous_mac: bytes, event: AuditEvent) -> AuditEvent:
     """The event with its place in the chain; the first one of a tenant follows `FIRST_PREVIOUS_MAC`."""
-    named = replace(event, key_id=key.id)
+    named = event if event.key_id == key.id else replace(event, key_id=key.id)
     return replace(named, mac=mac_of(key.key, previous_mac, named))
 
 

@@ -72,6 +72,7 @@ class Auditor:
             request_id=actor.request_id,
             before=_json(deed.before),
             after=_json(deed.after),
+            key_id=self.key.id,
         )
         await transaction.audit.append(linked(self.key, head.mac, event))
         self.on_event(deed.tenant_id)
