@@ -130,7 +130,9 @@ class _Joining:
         if former is None:
             registered = await self._new_by_token(transaction, token)
         elif former.registration_token_id == token.id:
-            registered = await self._again(transaction, former, name_pattern=token.name_pattern)
+            device = await self._with_an_owner(transaction, former, token)
+            again = await self._again(transaction, device, name_pattern=token.name_pattern)
+            registered = replace(again, former=former)
         else:
             self._check_is_active(token)
             raise refusals.key_in_use()
@@ -190,6 +192,18 @@ class _Joining:
             name_pattern=name_pattern,
         )
         return Registered(changed, token_id, secret, former=device)
+
+    async def _with_an_owner(
+        self, transaction: Transaction, device: Device, token: RegistrationToken
+    ) -> Device:
+        """A device that was away when its owner left the tenant is of whoever took the token over.
+
+        One that was there then was suspended, until somebody takes it over.
+        """
+        if device.state is not DeviceState.EXPIRED or device.owner_id == token.owner_id:
+            return device
+        owner = await transaction.tenants.member(device.tenant_id, device.owner_id)
+        return device if owner else replace(device, owner_id=token.owner_id)
 
     async def _new_by_token(self, transaction: Transaction, token: RegistrationToken) -> Registered:
         await self._spend(transaction, token)

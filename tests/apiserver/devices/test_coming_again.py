@@ -212,6 +212,33 @@ async def test_an_expired_device_that_was_never_approved_waits_again(world: Worl
     assert (await token.register(machine)).device()["state"] == "pending"
 
 
+async def test_an_expired_device_whose_owner_has_left_is_of_whoever_took_the_token_over(
+    world: World, alice: Person, bob: Person
+) -> None:
+    """Else a device would act for somebody who is no member: those that were there are suspended."""
+    tenant_id = await world.tenant(owner=alice, admin=bob)
+    token, machine = await bob.token(tenant_id), Machine()
+    device_id = await expired(world, await token.register(machine))
+    await alice.call("DELETE", f"/api/v1/tenants/{tenant_id}/members/{bob.id}")
+    await alice.call("POST", f"/api/v1/registration-tokens/{token.made.id}/take-over")
+
+    assert (await token.register(machine)).device()["id"] == device_id
+    assert (await alice.device(device_id))["owner_id"] == alice.id
+
+
+async def test_an_expired_device_of_another_member_stays_theirs(
+    world: World, alice: Person, bob: Person
+) -> None:
+    tenant_id = await world.tenant(owner=alice, admin=bob)
+    token, machine = await bob.token(tenant_id), Machine()
+    device_id = await expired(world, await token.register(machine))
+    await alice.call("POST", f"/api/v1/registration-tokens/{token.made.id}/take-over")
+
+    await token.register(machine)
+
+    assert (await alice.device(device_id))["owner_id"] == bob.id
+
+
 async def test_an_expired_device_begins_a_new_silence(world: World, alice: Person) -> None:
     token, machine = await alice.token(ephemeral_s=60), Machine()
     device_id = await expired(world, await token.register(machine))
