@@ -18,6 +18,8 @@ KEY_FORM = "[a-z0-9][a-z0-9._/-]{0,62}"
 VALUE_LENGTH = 255
 MOST_LABELS = 32
 MOST_TAINTS = 32
+# A list shows 200 devices, an audit event tells their labels before and after.
+_ALL_LABELS_BYTES = 4096
 FINGERPRINT_FORM = "[A-Za-z0-9:._+/=-]{8,128}"
 _NAME = re.compile(NAME_FORM)
 _KEY = re.compile(KEY_FORM)
@@ -58,7 +60,7 @@ def with_suffix(name: str, randomness: Randomness, pattern: str | None = None) -
 
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """At most 32 labels in the order of their keys; raises `InvalidValueError`."""
+    """At most 32 labels in the order of their keys, 4 KiB together; raises `InvalidValueError`."""
     if len(labels) > MOST_LABELS:
         raise InvalidValueError(f"There are more than {MOST_LABELS} labels.")
     for key, value in labels.items():
@@ -67,6 +69,8 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
             raise InvalidValueError(
                 f"The value of a label has at most {VALUE_LENGTH} characters, all of them printable."
             )
+    if sum(len(text.encode()) for label in labels.items() for text in label) > _ALL_LABELS_BYTES:
+        raise InvalidValueError(f"The labels have more than {_ALL_LABELS_BYTES} bytes together.")
     return dict(sorted(labels.items()))
 
 

@@ -144,11 +144,20 @@ def test_a_value_that_is_long_or_cannot_be_printed_is_no_label(value: str) -> No
 
 
 def test_there_are_at_most_32_labels() -> None:
-    labels = {f"l{number}": "v" * 255 for number in range(33)}
+    labels = {f"l{number}": "v" * 100 for number in range(33)}
 
     with pytest.raises(InvalidValueError, match="more than 32 labels"):
         checked_labels(labels)
     assert len(checked_labels(dict(list(labels.items())[:32]))) == 32
+
+
+def test_labels_have_4_kib_together() -> None:
+    """They stand in each list, and twice in each audit event: a page of large ones would hold up others."""
+    fitting = {f"key-{number:02}": "ü" * 125 for number in range(16)}
+
+    assert checked_labels(fitting) == fitting
+    with pytest.raises(InvalidValueError, match="more than 4096 bytes together"):
+        checked_labels({**fitting, "a": ""})
 
 
 def test_taints_are_kept_in_order() -> None:
