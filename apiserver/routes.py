@@ -194,6 +194,6 @@ def _audit_routes(handlers: Handlers) -> list[Route[Access]]:
     audit, user, read = handlers.audit, Access.USER, Scope.AUDIT_READ
     return [
         Route("GET", _AUDIT, audit.show, user, "The audit events of a tenant", AuditEventList, query=AuditQuery, scope=read),
-        Route("GET", f"{_AUDIT}/export", audit.export, user, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON),
+        Route("GET", f"{_AUDIT}/export", audit.export, user, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
         Route("POST", f"{_AUDIT}/verify", audit.verify, user, "Whether the audit events are what was written", AuditVerdict, AuditVerification, scope=read, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -20,6 +20,7 @@ from apiserver.audit.answers import (
 )
 from apiserver.audit.chain import AuditEvent
 from apiserver.audit.reading import walk
+from apiserver.audit.turns import Turns
 from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import USER
 from apiserver.bodies import read_body, read_query
@@ -29,13 +30,18 @@ from apiserver.storage.contracts import Storage
 from apiserver.storage.records import AuditPage
 from apiserver.tenants.personal import tenant_or_personal
 from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.users import UserId
 from apiserver.texts import InvalidValueError, in_utc
 from common.problems import ProblemCode, ProblemError
 from common.request_keys import REQUEST_ID
 
 NDJSON = "application/x-ndjson"
 
-_EXPORTED_AT_ONCE = 500
+_EXPORTED_AT_ONCE = 100
+# Whoever does not read what they asked for makes the server hold what is being sent.
+_MOST_EXPORTS = 3
+_BUSY = "You have three exports under way. Try again when one of them is done."
+_PIECE_BYTES = 64 * 1024
 
 log = structlog.get_logger(__name__)
 _lines = msgspec.json.Encoder()
@@ -46,6 +52,7 @@ class AuditHandlers:
     storage: Storage
     cursors: Cursors
     verification: ChainVerification
+    _exports: Turns = field(default_factory=lambda: Turns(_MOST_EXPORTS, _BUSY), init=False)
 
     async def show(self, request: web.Request) -> web.Response:
         query, user_id = read_query(request, AuditQuery), request[USER].user.id
@@ -68,10 +75,14 @@ class AuditHandlers:
         query, user_id = read_query(request, AuditExportQuery), request[USER].user.id
         tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
         page = _page(query, tenant_id, limit=_EXPORTED_AT_ONCE, is_newest_first=False)
+        with self._exports.taken(user_id):
+            return await self._exported(request, page, user_id)
+
+    async def _exported(self, request: web.Request, page: AuditPage, user_id: UserId) -> web.StreamResponse:
         async with aclosing(walk(self.storage, page, user_id)) as batches:
             # Refusals come before the first byte.
             first = await anext(batches)
-            response = web.StreamResponse(headers=_export_headers(tenant_id))
+            response = web.StreamResponse(headers=_export_headers(page.tenant_id))
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
                 await _send(request, response, first, batches)
@@ -91,9 +102,9 @@ async def _send(
     batches: AsyncGenerator[Sequence[AuditEvent], None],
 ) -> None:
     try:
-        await response.write(_as_lines(first))
+        await _write(response, first)
         async for batch in batches:
-            await response.write(_as_lines(batch))
+            await _write(response, batch)
         await response.write_eof()
     except ConnectionResetError:
         log.info("audit_export_left", request_id=request[REQUEST_ID])
@@ -104,8 +115,16 @@ async def _send(
             request.transport.abort()
 
 
-def _as_lines(events: Sequence[AuditEvent]) -> bytes:
-    return _lines.encode_lines(map(event_answer, events))
+async def _write(response: web.StreamResponse, events: Sequence[AuditEvent]) -> None:
+    """In pieces, each of which waits until the client has read: a single event can have some 30 KB."""
+    piece = bytearray()
+    for event in events:
+        piece += _lines.encode_lines([event_answer(event)])
+        if len(piece) >= _PIECE_BYTES:
+            await response.write(bytes(piece))
+            piece.clear()
+    if piece:
+        await response.write(bytes(piece))
 
 
 def _export_headers(tenant_id: TenantId) -> dict[str, str]:

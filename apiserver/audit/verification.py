@@ -1,22 +1,22 @@
 """Verifying a tenant's chain where it is kept: in steps, while events go on being appended."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from apiserver.audit.chain import FIRST_SEQ, LARGEST_SEQ, AuditEvent, Checkpoint, Fault, verify
+from apiserver.audit.turns import Turns
 from apiserver.auth.permissions import Deed
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import AuditPage
 from apiserver.tenants.membership import membership_for
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
-from common.problems import ProblemCode, ProblemError
 
 _STEP = 250
 """Events between two looks of the server at its other requests: some four milliseconds."""
 
-_RETRY_AFTER_S = 10
+# A long chain takes seconds, and goes on when the client has left: twenty at once would slow all requests.
+_BUSY = "The audit events of this tenant are being verified. Try again when that is done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ChainVerification:
 
     storage: Storage
     keys: Mapping[str, bytes]
-    _running: set[TenantId] = field(default_factory=set, init=False)
+    _turns: Turns = field(default_factory=lambda: Turns(1, _BUSY), init=False)
 
     async def verify(self, tenant_id: TenantId, checkpoints: Sequence[Checkpoint], reader: UserId) -> Verdict:
         """Raises `ProblemError` for who may not read the tenant's events, and while it is being done."""
@@ -47,24 +47,9 @@ class ChainVerification:
         # In one view: an event that the head does not name was not written by us.
         head, newest = await self.storage.read(begin)
         chain = _Chain(self.storage, tenant_id, newest[0].seq if newest else FIRST_SEQ - 1)
-        with self._alone(tenant_id):
+        with self._turns.taken(tenant_id):
             faults = await verify(self.keys, chain.events(), head, checkpoints)
         return Verdict(chain.count, head, faults)
-
-    @contextmanager
-    def _alone(self, tenant_id: TenantId) -> Iterator[None]:
-        """A long chain takes seconds, and goes on when the client has left: twenty at once would slow all."""
-        if tenant_id in self._running:
-            raise ProblemError(
-                ProblemCode.TOO_MANY_REQUESTS,
-                "The audit events of this tenant are being verified. Try again when that is done.",
-                retry_after_s=_RETRY_AFTER_S,
-            )
-        self._running.add(tenant_id)
-        try:
-            yield
-        finally:
-            self._running.discard(tenant_id)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
 from tests.apiserver.audit.written import AUDIT, write_events
 from tests.apiserver.machines import Machine, Person, World
+from tests.fakes.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,3 +131,25 @@ async def test_who_may_read_no_longer_gets_no_more_and_no_whole(
 
     with pytest.raises(ClientError):
         await answer.read()
+
+
+async def test_who_does_not_read_what_was_asked_for_gets_no_more_than_three(
+    world: World, alice: Person, bob: Person
+) -> None:
+    """What is being sent is held by the server for each of them."""
+    await write_events(world, alice.tenant_id, MANY)
+    unread = [await begun(alice) for _ in range(3)]
+
+    refused, of_bob = await begun(alice), await begun(bob)
+    for answer in unread:
+        answer.close()
+
+    assert [answer.status for answer in unread] == [200] * 3
+    assert refused.status == 429
+    assert of_bob.status == 200
+    assert await eventually(lambda: _status_of_another(alice), lambda status: status == 200)
+
+
+async def _status_of_another(person: Person) -> int:
+    async with await begun(person, "HEAD") as answer:
+        return answer.status
