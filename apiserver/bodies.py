@@ -15,9 +15,6 @@ QueryT = TypeVar("QueryT", bound="Query")
 
 # A private key that was sent is no longer private: the sender must hear so, and it must go no further.
 _PRIVATE_KEY = re.compile(rb'private[ _-]?key|secret[_-]?key|"priv[_-]?key|"preshared[_-]?key', re.IGNORECASE)
-
-# The one way in which JSON can write a NUL. No text of ours holds one, and PostgreSQL's cannot.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NUMBER = re.compile("0|-?[1-9][0-9]{0,17}")
 
 
@@ -63,8 +60,6 @@ def parse_body(body: bytes, type_: type[BodyT]) -> BodyT:
             "The body has a field for a private key. Nothing was kept of it; still, make a new key, "
             "and send the public one only.",
         )
-    if _NUL.search(body):
-        raise ProblemError(ProblemCode.INVALID_BODY, "A text of the body holds a NUL.")
     try:
         decoded: BodyT = _decoder(type_).decode(body or b"{}")
     except msgspec.ValidationError as error:
@@ -104,8 +99,6 @@ def read_query(request: web.Request, type_: type[QueryT]) -> QueryT:
         if name in found:
             # Which of the two counts would be for each reader to guess.
             raise ProblemError(ProblemCode.BAD_REQUEST, "A parameter of the query stands there twice.")
-        if "\0" in value:
-            raise ProblemError(ProblemCode.BAD_REQUEST, "A parameter of the query holds a NUL.")
         found[name] = int(value) if name in numbers and _NUMBER.fullmatch(value) else value
     try:
         return msgspec.convert(found, type_)

@@ -22,7 +22,6 @@ from apiserver.devices.device import (
     take_over,
 )
 from apiserver.devices.facts import facts_of
-from apiserver.devices.names import name_key
 from apiserver.devices.register import Registered
 from apiserver.etags import changed_meanwhile, check_version
 from apiserver.storage.contracts import ConstraintError, Storage, Transaction
@@ -94,13 +93,12 @@ class DeviceLifecycle:
             if device.ended_at is not None:
                 raise _wrong_state(f"A device that is {device.state.value} cannot be changed.")
             changed = _changed(device, change)
-            await self._check_name(transaction, device, changed)
             return await self._write(transaction, device, changed, actor, "changed")
 
         try:
             return await self.storage.write(work)
         except ConstraintError:
-            # Another server gave the name away between the look and the write.
+            # Names are what the schema keeps apart of all that is changed here.
             raise refusals.name_taken() from None
 
     async def leave(self, device: Device, actor: Actor) -> Device:
@@ -183,12 +181,6 @@ class DeviceLifecycle:
             raise no_such_thing("device")
         await allowed_on(transaction, device.tenant_id, device.owner_id, user_id, permission, thing="device")
         return device
-
-    async def _check_name(self, transaction: Transaction, device: Device, changed: Device) -> None:
-        if name_key(changed.name) == name_key(device.name):
-            return
-        if await transaction.devices.is_name_taken(device.tenant_id, changed.name):
-            raise refusals.name_taken()
 
     async def _write(
         self, transaction: Transaction, device: Device, changed: Device, actor: Actor, verb: str
