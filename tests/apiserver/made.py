@@ -1,11 +1,14 @@
 """Tenants, registration tokens and the like, made straight in the storage: what a test needs to begin."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from apiserver.devices.device import Device, DeviceId, expire
+from apiserver.audit.chain import audit_key
+from apiserver.audit.trail import Actor, Auditor
+from apiserver.devices.device import Device, DeviceId
+from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.ids import new_id
 from apiserver.networks.addresses import AddressPool
 from apiserver.storage.contracts import Storage, Transaction
@@ -100,16 +103,19 @@ async def make_pool(storage: Storage, tenant_id: str, ipv4: str, ipv6: str = "fd
 
 
 async def expire_device(storage: Storage, device_id: str, now: datetime) -> None:
-    """What happens to an ephemeral device after its silence."""
+    """As the janitor does it after a silence, which has passed: every device here becomes an ephemeral one."""
+    lifecycle = DeviceLifecycle(storage, Auditor(audit_key(bytes(32)), RANDOMNESS), RANDOMNESS)
 
-    async def work(transaction: Transaction) -> None:
+    async def made_ephemeral(transaction: Transaction) -> int:
         device = await transaction.devices.locked(DeviceId(device_id))
         assert device is not None
-        await transaction.devices.free_addresses(device.id)
-        await transaction.devices.revoke_all_tokens(device.id, now)
-        assert await transaction.devices.update(expire(device, now, "silent"), former_version=device.version)
+        silence_s = device.ephemeral_s or 3600
+        ephemeral = replace(device, ephemeral_s=silence_s)
+        assert await transaction.devices.update(ephemeral, former_version=device.version)
+        return silence_s
 
-    await storage.write(work)
+    silence = timedelta(seconds=await storage.write(made_ephemeral))
+    assert await lifecycle.expire(DeviceId(device_id), Actor("server", "janitor", now), by=now + silence)
 
 
 async def device_of(storage: Storage, device_id: str) -> Device:

@@ -488,6 +488,15 @@ async def test_a_key_of_a_revoked_device_elsewhere_says_no_more(alice: Person, b
     assert (await (await alice.token()).register(machine)).refusal == (409, "key_in_use")
 
 
+async def test_a_colleagues_key_is_in_use(world: World, alice: Person, bob: Person) -> None:
+    """Even for who administers the tenant: the answer would be the colleague's device."""
+    tenant_id = await world.tenant(owner=alice, member=bob)
+    machine = Machine()
+    await bob.register(machine, tenant_id=tenant_id)
+
+    assert (await alice.register(machine, tenant_id=tenant_id)).refusal == (409, "key_in_use")
+
+
 async def test_my_own_key_in_another_tenant_of_mine_is_in_use(world: World, alice: Person) -> None:
     machine = Machine()
     await alice.register(machine)

@@ -159,6 +159,7 @@ def one_letter_on(token: str) -> str:
         lambda token: token[:-1],
         lambda token: token + "\n",
         lambda token: " " + token,
+        lambda token: token + "\0",
         lambda token: "dwr_" + token[4:],
         one_letter_on,
         lambda token: token * 800,
