@@ -103,7 +103,7 @@ async def make_pool(storage: Storage, tenant_id: str, ipv4: str, ipv6: str = "fd
 
 
 async def expire_device(storage: Storage, device_id: str, now: datetime) -> None:
-    """As the janitor does it after a silence, which has passed: every device here becomes an ephemeral one."""
+    """As the janitor does it after a silence, which has passed; any device becomes ephemeral here."""
     lifecycle = DeviceLifecycle(storage, Auditor(audit_key(bytes(32)), RANDOMNESS), RANDOMNESS)
 
     async def made_ephemeral(transaction: Transaction) -> int:
