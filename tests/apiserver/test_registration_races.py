@@ -138,6 +138,24 @@ async def test_one_key_by_two_tokens_is_one_device(fleet: Fleet, alice: Person) 
 
 
 @rounds
+async def test_one_key_by_its_owner_is_one_device(fleet: Fleet, alice: Person) -> None:
+    public_key = a_key()
+    replies = await asyncio.gather(*(register(fleet, alice.bearer(), public_key) for _ in range(8)))
+
+    assert Counter(reply.status for reply in replies) == {201: 1, 200: 7}
+    assert len(await alice.devices()) == 1
+
+
+@rounds
+async def test_a_rate_is_kept(fleet: Fleet, alice: Person) -> None:
+    token = await alice.token(rate_per_minute=4)
+    replies = await asyncio.gather(*(register(fleet, token["token"]) for _ in range(16)))
+
+    assert codes(replies) == {None: 4, "too_many_requests": 12}
+    assert len(await alice.devices()) == 4 == await alice.uses(token)
+
+
+@rounds
 async def test_one_idempotency_key_is_one_device(fleet: Fleet, alice: Person) -> None:
     token = await alice.token()
     by_token = await asyncio.gather(*(register(fleet, token["token"], key="one") for _ in range(8)))
@@ -202,23 +220,26 @@ async def test_a_full_pool_gives_each_address_to_one_device(fleet: Fleet, alice:
     """While two devices are revoked, twice each: what they had goes to two others, once."""
     pool = AddressPool(IPv4Network("10.0.0.0/29"), IPv6Network("fd00::/64"))
     await fleet.storage.write(lambda transaction: transaction.addresses.add(TenantId(alice.tenant_id), pool))
-    token = await alice.token()
-    full = await asyncio.gather(*(register(fleet, token["token"], a_key()) for _ in range(10)))
+    tokens = [await alice.token() for _ in range(10)]
+
+    async def join(number: int) -> list[Reply]:
+        """Each by a token of its own, so that the pool alone is what they share."""
+        return await asyncio.gather(*(register(fleet, token["token"], a_key()) for token in tokens[:number]))
+
+    full = await join(10)
     there = [reply.body["id"] for reply in full if reply.code is None]
-    results = await asyncio.gather(
-        *(alice.call("POST", f"/devices/{device_id}/revoke") for device_id in there[:2] * 2),
-        *(register(fleet, token["token"], a_key()) for _ in range(4)),
-    )
-    after = await asyncio.gather(*(register(fleet, token["token"], a_key()) for _ in range(4)))
+    leaving = (alice.call("POST", f"/devices/{device_id}/revoke") for device_id in there[:2] * 2)
+    meanwhile, left = await asyncio.gather(join(4), asyncio.gather(*leaving))
+    after = await join(4)
     devices = await alice.devices()
 
     assert codes(full) == {None: 6, "no_address_left": 4}
-    assert {reply.code for reply in results[:4]} == {None}
-    assert set(codes(results + after)) <= {None, "no_address_left"}
+    assert {reply.code for reply in left} == {None}
+    assert set(codes(meanwhile + after)) <= {None, "no_address_left"}
     assert len(devices) == 6
     assert distinct(devices, "ipv4")
     assert distinct(devices, "ipv6")
-    assert await alice.uses(token) == len(devices) + 2
+    assert sum([await alice.uses(token) for token in tokens]) == len(devices) + 2
 
 
 @rounds
