@@ -274,6 +274,22 @@ async def test_the_first_use_of_a_token_ends_the_former_one_once(fleet: Fleet, a
     assert (await fleet.call("GET", "/devices/me", first)).code == "invalid_token"
 
 
+@rounds
+async def test_who_is_shut_out_by_one_server_is_shut_out_by_all(fleet: Fleet, alice: Person) -> None:
+    """At the very next request, whichever server takes it."""
+    device = await alice.done("POST", "/devices", json={"name": "web"})
+    token = await alice.token()
+    before = [await fleet.call("GET", "/devices/me", device["device_token"]) for _ in fleet.servers]
+    await alice.done("POST", f"/devices/{device['id']}/revoke")
+    await alice.done("POST", f"/registration-tokens/{token['id']}/revoke", json={"devices": "keep"})
+    after = [await fleet.call("GET", "/devices/me", device["device_token"]) for _ in fleet.servers]
+    joining = [await register(fleet, token["token"], a_key()) for _ in fleet.servers]
+
+    assert codes(before) == {None: PROCESSES}
+    assert codes(after) == {"device_revoked": PROCESSES}
+    assert codes(joining) == {"registration_token_revoked": PROCESSES}
+
+
 async def test_no_server_was_surprised(fleet: Fleet, alice: Person) -> None:
     """Told last, of all the rounds before; with many of them the figures are worth a look."""
     logs = "".join(server.log_file.read_text() for server in fleet.servers)

@@ -3,6 +3,7 @@
 import base64
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from apiserver.tenants.tenants import DeviceApproval
 from tests.apiserver.devices.engines import ON_BOTH
 from tests.apiserver.machines import DEVICES, Machine, Person, World, my_device
 from tests.apiserver.made import change_token
+from tests.apiserver.server import api_server
 from tests.fakes.hpke_opener import open_base
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_BOTH]
@@ -258,6 +260,20 @@ async def test_a_source_that_a_client_only_claims_does_not_count(world: World, a
     answer = await world.call("POST", DEVICES, token.made.secret, json={"name": "web"}, headers=headers)
 
     assert answer.refusal == (403, "source_not_allowed")
+
+
+async def test_a_source_that_a_trusted_proxy_names_counts(world: World, tmp_path: Path) -> None:
+    settings = {"TRUSTED_PROXIES": "127.0.0.0/8"}
+    async with api_server(world.issuer, tmp_path / "doorward.db", world.clock, **settings) as server:
+        behind = World(server, world.issuer, world.clock)
+        token = await (await behind.person()).token(source_networks=(ip_network("192.0.2.0/24"),))
+        statuses = []
+        for forwarded in ("192.0.2.1", "192.0.2.1, 203.0.113.1", "192.0.2.1, junk", ""):
+            headers, body = {"X-Forwarded-For": forwarded}, {"name": "web"}
+            answer = await behind.call("POST", DEVICES, token.made.secret, json=body, headers=headers)
+            statuses.append(answer.status)
+
+    assert statuses == [201, 403, 403, 403]
 
 
 async def test_a_source_inside_the_networks_is_let_in(alice: Person) -> None:
