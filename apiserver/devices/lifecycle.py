@@ -7,9 +7,11 @@ from functools import partial
 
 from apiserver.audit.trail import Actor, Auditor, Deed
 from apiserver.auth.permissions import Deed as Permission
+from apiserver.auth.permissions import Reach, reach
 from apiserver.devices import refusals
 from apiserver.devices.comes_again import come_again, minted_token, stored
 from apiserver.devices.device import (
+    BY_ADMINISTRATOR,
     Device,
     DeviceId,
     DeviceState,
@@ -18,7 +20,7 @@ from apiserver.devices.device import (
     expire,
     resume,
     revoke,
-    suspend,
+    suspend_by_user,
     take_over,
 )
 from apiserver.devices.facts import facts_of
@@ -26,6 +28,7 @@ from apiserver.devices.register import Registered
 from apiserver.etags import changed_meanwhile, check_version
 from apiserver.storage.contracts import ConstraintError, Storage, Transaction
 from apiserver.tenants.membership import allowed_on, no_such_thing
+from apiserver.tenants.tenants import Membership
 from apiserver.tenants.users import UserId
 from common.problems import ProblemCode, ProblemError
 from common.randomness import Randomness
@@ -54,10 +57,28 @@ class DeviceLifecycle:
         )
 
     async def suspend(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
-        return await self._by_user(user_id, device_id, Permission.MANAGE_DEVICES, suspend, actor, "suspended")
+        return await self._by_user(
+            user_id,
+            device_id,
+            Permission.MANAGE_DEVICES,
+            partial(suspend_by_user, user_id=user_id),
+            actor,
+            "suspended",
+        )
 
     async def resume(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
-        return await self._by_user(user_id, device_id, Permission.MANAGE_DEVICES, resume, actor, "resumed")
+        """What an administrator suspended, only those resume who may approve devices."""
+
+        async def work(transaction: Transaction) -> Device:
+            device, membership = await self._allowed(
+                transaction, user_id, device_id, Permission.MANAGE_DEVICES
+            )
+            is_administrator = reach(membership.role, Permission.APPROVE_DEVICES) is Reach.ALL
+            if device.state_reason == BY_ADMINISTRATOR and not is_administrator:
+                raise refusals.suspended_by_administrator()
+            return await self._write(transaction, device, _ruled(resume, device), actor, "resumed")
+
+        return await self.storage.write(work)
 
     async def revoke(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
         """A device that was revoked stays so: nothing is done a second time."""
@@ -88,7 +109,7 @@ class DeviceLifecycle:
         permission = Permission.MANAGE_DEVICES if change.taints is None else Permission.APPROVE_DEVICES
 
         async def work(transaction: Transaction) -> Device:
-            device = await self._allowed(transaction, user_id, device_id, permission)
+            device, _ = await self._allowed(transaction, user_id, device_id, permission)
             check_version(version, device.version)
             if device.ended_at is not None:
                 raise _wrong_state(f"A device that is {device.state.value} cannot be changed.")
@@ -123,7 +144,7 @@ class DeviceLifecycle:
 
     async def rotate_token_by_user(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Registered:
         async def work(transaction: Transaction) -> Registered:
-            device = await self._allowed(transaction, user_id, device_id, Permission.MANAGE_DEVICES)
+            device, _ = await self._allowed(transaction, user_id, device_id, Permission.MANAGE_DEVICES)
             return await self._rotated(transaction, device, actor)
 
         return await self.storage.write(work)
@@ -159,7 +180,7 @@ class DeviceLifecycle:
         verb: str,
     ) -> Device:
         async def work(transaction: Transaction) -> Device:
-            device = await self._allowed(transaction, user_id, device_id, permission)
+            device, _ = await self._allowed(transaction, user_id, device_id, permission)
             return await self._write(transaction, device, _ruled(rule, device), actor, verb)
 
         return await self.storage.write(work)
@@ -175,12 +196,14 @@ class DeviceLifecycle:
 
     async def _allowed(
         self, transaction: Transaction, user_id: UserId, device_id: DeviceId, permission: Permission
-    ) -> Device:
+    ) -> tuple[Device, Membership]:
         device = await transaction.devices.locked(device_id)
         if device is None:
             raise no_such_thing("device")
-        await allowed_on(transaction, device.tenant_id, device.owner_id, user_id, permission, thing="device")
-        return device
+        membership = await allowed_on(
+            transaction, device.tenant_id, device.owner_id, user_id, permission, thing="device"
+        )
+        return device, membership
 
     async def _write(
         self, transaction: Transaction, device: Device, changed: Device, actor: Actor, verb: str

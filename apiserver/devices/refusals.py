@@ -92,3 +92,9 @@ def device_has_expired() -> ProblemError:
 
 def invalid_with_what_is_forced(detail: str) -> ProblemError:
     return ProblemError(ProblemCode.INVALID_BODY, f"With what the registration token forces: {detail}")
+
+
+def suspended_by_administrator() -> ProblemError:
+    return ProblemError(
+        ProblemCode.FORBIDDEN, "An administrator suspended this device. Ask one of them to resume it."
+    )

@@ -9,6 +9,7 @@ from typing import assert_never
 from apiserver.audit.trail import Actor, Auditor, Deed, Facts
 from apiserver.auth.permissions import Deed as Permission
 from apiserver.auth.permissions import Reach, reach
+from apiserver.devices.device import BY_ADMINISTRATOR
 from apiserver.etags import check_version
 from apiserver.idempotency import RepeatableRequest, secret_already_used
 from apiserver.storage.contracts import OvertakenError, Storage, Transaction
@@ -146,7 +147,8 @@ class RegistrationTokenLifecycle:
             after = token
             if token.revoked_at is None:
                 after = replace(token, revoked_at=actor.at, version=token.version + 1)
-            count = await _apply(transaction, token.id, choice, actor.at)
+            reason = _REASON if token.owner_id == user_id else BY_ADMINISTRATOR
+            count = await _apply(transaction, token.id, choice, actor.at, suspended_for=reason)
             told = {"devices": {"choice": choice, "count": count}}
             if after is not token:
                 await self._write(transaction, token, after, actor, "revoked", told)
@@ -262,14 +264,19 @@ def _check_vouches_for_nothing(asked: AskedToken) -> None:
 
 
 async def _apply(
-    transaction: Transaction, token_id: RegistrationTokenId, choice: DeviceChoice, now: datetime
+    transaction: Transaction,
+    token_id: RegistrationTokenId,
+    choice: DeviceChoice,
+    now: datetime,
+    *,
+    suspended_for: str,
 ) -> int:
     devices = transaction.device_sets.of_registration_token(token_id)
     match choice:
         case DeviceChoice.KEEP:
             return await devices.count()
         case DeviceChoice.SUSPEND:
-            return await devices.suspend(_REASON)
+            return await devices.suspend(suspended_for)
         case DeviceChoice.REVOKE:
             return await devices.revoke(_REASON, now)
         case _:

@@ -21,8 +21,10 @@ from apiserver.devices.device import (
     resume,
     revoke,
     suspend,
+    suspend_by_user,
 )
 from apiserver.tenants.tenants import DeviceApproval, Role
+from apiserver.tenants.users import UserId
 from tests.apiserver.builders import NOW, a_device
 
 LATER = NOW + timedelta(hours=1)
@@ -124,6 +126,13 @@ def test_a_suspension_keeps_its_reason_until_it_ends() -> None:
 
     assert suspended.state_reason == "the member left"
     assert resume(suspended).state_reason is None
+
+
+@pytest.mark.parametrize(("user_id", "reason"), [("usr_1", None), ("usr_2", "by_administrator")])
+def test_a_suspension_by_another_than_the_owner_says_so(user_id: str, reason: str | None) -> None:
+    device = a_device(owner_id=UserId("usr_1"))
+
+    assert suspend_by_user(device, UserId(user_id)).state_reason == reason
 
 
 def test_an_end_keeps_its_moment_and_reason() -> None:

@@ -199,3 +199,82 @@ async def test_every_answer_has_the_tag_of_what_it_shows(world: World, alice: Pe
 
         assert answer.headers["ETag"] == shown.headers["ETag"]
         assert answer.body == shown.body
+
+
+# Suspensions by somebody else than the owner
+
+
+async def of_member(world: World, admin: Person, member: Person) -> tuple[str, str]:
+    """A device of the member's registration token, and the token."""
+    tenant_id = await world.tenant(admin=admin, member=member)
+    token = await member.token(tenant_id)
+    return str((await token.register()).device()["id"]), token.made.id
+
+
+async def suspends_it(person: Person, device_id: str, _token_id: str) -> None:
+    assert (await person.do("suspend", device_id)).status == 200
+
+
+async def revokes_the_token(person: Person, _device_id: str, token_id: str) -> None:
+    path = f"/api/v1/registration-tokens/{token_id}/revoke"
+    assert (await person.call("POST", path, json={"devices": "suspend"})).status == 200
+
+
+Suspend = Callable[[Person, str, str], Awaitable[None]]
+BOTH_WAYS = pytest.mark.parametrize("suspend", [suspends_it, revokes_the_token])
+
+
+@BOTH_WAYS
+async def test_a_member_does_not_resume_what_an_administrator_suspended(
+    world: World, alice: Person, bob: Person, suspend: Suspend
+) -> None:
+    device_id, token_id = await of_member(world, alice, bob)
+    await suspend(alice, device_id, token_id)
+    before = await bob.device(device_id)
+    refused = await bob.do("resume", device_id)
+
+    assert (before["state"], before["state_reason"]) == ("suspended", "by_administrator")
+    assert refused.refusal == (403, "forbidden")
+    assert refused.body["detail"] == "An administrator suspended this device. Ask one of them to resume it."
+    assert await bob.device(device_id) == before
+
+
+@BOTH_WAYS
+async def test_an_administrator_resumes_what_one_suspended(
+    world: World, alice: Person, bob: Person, suspend: Suspend
+) -> None:
+    device_id, token_id = await of_member(world, alice, bob)
+    await suspend(alice, device_id, token_id)
+    resumed = (await alice.do("resume", device_id)).device()
+
+    assert (resumed["state"], resumed["state_reason"]) == ("active", None)
+
+
+@BOTH_WAYS
+async def test_a_member_resumes_what_they_suspended(
+    world: World, alice: Person, bob: Person, suspend: Suspend
+) -> None:
+    device_id, token_id = await of_member(world, alice, bob)
+    await suspend(bob, device_id, token_id)
+
+    assert (await bob.do("resume", device_id)).device()["state"] == "active"
+
+
+async def test_an_administrator_resumes_their_own_that_another_one_suspended(
+    world: World, alice: Person, bob: Person
+) -> None:
+    tenant_id = await world.tenant(owner=alice, admin=bob)
+    device_id = (await bob.register(tenant_id=tenant_id)).device()["id"]
+    await alice.do("suspend", device_id)
+
+    assert (await bob.do("resume", device_id)).device()["state"] == "active"
+
+
+async def test_a_take_over_lifts_no_suspension_by_an_administrator(
+    world: World, alice: Person, bob: Person
+) -> None:
+    device_id, _ = await of_member(world, alice, bob)
+    await alice.do("suspend", device_id)
+    taken = (await alice.do("take-over", device_id)).device()
+
+    assert (taken["state"], taken["state_reason"]) == ("suspended", "by_administrator")

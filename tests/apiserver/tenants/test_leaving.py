@@ -132,6 +132,19 @@ async def test_who_comes_back_resumes_their_devices_themselves(
     assert resumed["state"] == "active"
 
 
+async def test_who_comes_back_does_not_resume_what_an_administrator_suspended(
+    alice: Person, bob: Person, works: TenantId
+) -> None:
+    device = await bob.registers_device(works)
+    await alice.done("POST", f"{DEVICES}/{device['id']}/suspend")
+    await leaves(bob, alice, works)
+    await bob.done("POST", f"{TENANTS}/{works}/join")
+
+    refused = await bob.call("POST", f"{DEVICES}/{device['id']}/resume")
+
+    assert refused.refusal == (403, "forbidden")
+
+
 async def test_a_viewer_keeps_devices_and_lets_none_in(alice: Person, bob: Person, works: TenantId) -> None:
     device = await bob.registers_device(works)
     token = await bob.has_token(works)
