@@ -138,6 +138,15 @@ members = Table(
 # Of tables that are found by their primary key alone, SQLite keeps the rows in its order (`WITHOUT ROWID`):
 # an insert writes one tree less.
 
+barred_members = Table(
+    "barred_members",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 invitations = Table(
     "invitations",
     metadata,

@@ -10,11 +10,11 @@ from sqlalchemy import BindParameter, bindparam, delete, func, select, update
 from apiserver.storage.engine import Connection, row_of
 from apiserver.storage.records import MemberPage, MembershipPage
 from apiserver.storage.statement import Row, Statement, insert_into, insert_unless_there, statement
-from apiserver.storage.tables import members, tenants, users
+from apiserver.storage.tables import barred_members, members, tenants, users
 from apiserver.tenants.tenants import DeviceApproval, Member, Membership, Role, Tenant, TenantId, TenantKind
 from apiserver.tenants.users import Profile, UserId
 
-_TENANTS, _MEMBERS = tenants.c, members.c
+_TENANTS, _MEMBERS, _BARRED = tenants.c, members.c, barred_members.c
 _ADD = insert_into(tenants)
 _BY_ID_OF = select(tenants).where(_TENANTS.id == bindparam("tenant"), _TENANTS.deleted_at.is_(None))
 _BY_ID = statement(_BY_ID_OF)
@@ -38,6 +38,10 @@ _IS_MEMBER = (_MEMBERS.tenant_id == bindparam("tenant")) & (_MEMBERS.user_id == 
 _ADD_MEMBER = insert_unless_there(members, by=("tenant_id", "user_id"))
 _SET_ROLE = statement(update(members).where(_IS_MEMBER).values(role=bindparam("new_role")))
 _REMOVE_MEMBER = statement(delete(members).where(_IS_MEMBER))
+_IS_BARRED_ONE = (_BARRED.tenant_id == bindparam("tenant")) & (_BARRED.user_id == bindparam("user"))
+_BAR = insert_unless_there(barred_members, by=("tenant_id", "user_id"))
+_UNBAR = statement(delete(barred_members).where(_IS_BARRED_ONE))
+_IS_BARRED = statement(select(_BARRED.since).where(_IS_BARRED_ONE))
 _ALL_MEMBERS = select(_MEMBERS.user_id, _MEMBERS.role, _MEMBERS.joined_at, users.c.name, users.c.email).join(
     users, users.c.id == _MEMBERS.user_id
 )
@@ -123,6 +127,16 @@ class SqlTenants:
 
     async def remove_member(self, tenant_id: TenantId, user_id: UserId) -> None:
         await self.connection.rows(_REMOVE_MEMBER, {"tenant": tenant_id, "user": user_id})
+
+    async def bar(self, tenant_id: TenantId, user_id: UserId, since: datetime) -> None:
+        await self.connection.rows(_BAR, {"tenant_id": tenant_id, "user_id": user_id, "since": since})
+
+    async def unbar(self, tenant_id: TenantId, user_id: UserId) -> None:
+        await self.connection.rows(_UNBAR, {"tenant": tenant_id, "user": user_id})
+
+    async def is_barred(self, tenant_id: TenantId, user_id: UserId) -> bool:
+        row = await row_of(self.connection, _IS_BARRED, {"tenant": tenant_id, "user": user_id})
+        return row is not None
 
     async def member(self, tenant_id: TenantId, user_id: UserId) -> Member | None:
         row = await row_of(self.connection, _MEMBER, {"tenant": tenant_id, "user": user_id})

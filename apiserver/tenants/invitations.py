@@ -94,7 +94,8 @@ class Invitations:
     async def accept(self, user_id: UserId, presented: PresentedSecret, actor: Actor) -> Membership:
         """Once: of several who bring the secret at the same moment, one becomes a member.
 
-        Who is a member already spends nothing. Raises `ProblemError`, with a reason only for a right secret.
+        Who is a member already spends nothing. Who could not join by themselves can from now on. Raises
+        `ProblemError`, with a reason only for a right secret.
         """
 
         async def work(transaction: Transaction) -> Membership:
@@ -108,6 +109,7 @@ class Invitations:
                 now_it_is = await self._brought(transaction, presented)
                 raise refusals.invitation_not_usable(now_it_is.state(actor.at))
             await transaction.tenants.add_member(tenant.id, user_id, invitation.role, joined_at=actor.at)
+            await transaction.tenants.unbar(tenant.id, user_id)
             await self._record(transaction, actor, invitation, "accepted")
             after = {"role": invitation.role, "invitation_id": invitation.id}
             await self.auditor.record(

@@ -12,6 +12,8 @@ from apiserver.tenants.membership import lock, membership_to_change, no_such_thi
 from apiserver.tenants.tenants import Member, Membership, Role, TenantId, TenantKind
 from apiserver.tenants.users import UserId
 
+_WHO_JOINS_IS = Role.MEMBER
+
 
 @dataclass(frozen=True)
 class Members:
@@ -19,7 +21,10 @@ class Members:
     auditor: Auditor
 
     async def join(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> Membership:
-        """The user becomes a member of a community tenant. A private one is 404 to who is not in it."""
+        """The user becomes a member of a community tenant. A private one is 404 to who is not in it.
+
+        Raises `ProblemError` for who was removed, or left as less than they would become.
+        """
 
         async def work(transaction: Transaction) -> Membership:
             tenant = await lock(transaction, tenant_id)
@@ -27,10 +32,12 @@ class Members:
                 raise refusals.already_member()
             if tenant.kind is not TenantKind.COMMUNITY:
                 raise no_such_thing("tenant")
-            await transaction.tenants.add_member(tenant_id, user_id, Role.MEMBER, joined_at=actor.at)
-            deed = deed_on_member(tenant_id, user_id, "joined", after={"role": Role.MEMBER})
+            if await transaction.tenants.is_barred(tenant_id, user_id):
+                raise refusals.takes_an_invitation()
+            await transaction.tenants.add_member(tenant_id, user_id, _WHO_JOINS_IS, joined_at=actor.at)
+            deed = deed_on_member(tenant_id, user_id, "joined", after={"role": _WHO_JOINS_IS})
             await self.auditor.record(transaction, actor, deed)
-            return Membership(tenant, Role.MEMBER)
+            return Membership(tenant, _WHO_JOINS_IS)
 
         return await self.storage.write(work)
 
@@ -65,6 +72,9 @@ class Members:
             if member is None:
                 raise no_such_thing("tenant")
             await self._end(transaction, tenant_id, member, actor, "left")
+            if _is_less(member.role, _WHO_JOINS_IS):
+                # Without this a member who was made a viewer would leave, join, and be a member.
+                await transaction.tenants.bar(tenant_id, user_id, actor.at)
 
         await self.storage.write(work)
 
@@ -76,6 +86,7 @@ class Members:
             member = await _found(transaction, tenant_id, member_id)
             check_may_grant(own.role, member.role)
             await self._end(transaction, tenant_id, member, actor, "removed")
+            await transaction.tenants.bar(tenant_id, member_id, actor.at)
 
         await self.storage.write(work)
 
@@ -102,6 +113,12 @@ def check_may_grant(giver: Role, role: Role) -> None:
     """Raises `ProblemError`. That the giver manages members at all was checked."""
     if not may_grant(giver, role):
         raise refusals.role_not_yours_to_give(role)
+
+
+def _is_less(role: Role, other: Role) -> bool:
+    """Each role may do what those may that stand before it."""
+    ranks = list(Role)
+    return ranks.index(role) < ranks.index(other)
 
 
 async def _found(transaction: Transaction, tenant_id: TenantId, member_id: UserId) -> Member:

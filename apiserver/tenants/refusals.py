@@ -25,6 +25,13 @@ def already_member() -> ProblemError:
     return ProblemError(ProblemCode.ALREADY_MEMBER, "You are a member of this tenant already.")
 
 
+def takes_an_invitation() -> ProblemError:
+    return ProblemError(
+        ProblemCode.FORBIDDEN,
+        "You were a member of this tenant, and do not join again by yourself. Ask for an invitation.",
+    )
+
+
 def personal_tenant_is_not_shared() -> ProblemError:
     return ProblemError(
         ProblemCode.WRONG_STATE, "A personal tenant is of one user alone. Make another tenant to share."

@@ -154,6 +154,34 @@ async def test_a_member_is_removed_from_one_tenant(storage: Storage, works: Tena
     assert await storage.read(lambda view: view.tenants.member(works, BOB)) is None
 
 
+async def test_a_user_is_barred_from_one_tenant_until_that_is_lifted(
+    storage: Storage, works: TenantId
+) -> None:
+    async def barred(view: Transaction) -> list[bool]:
+        return [
+            await view.tenants.is_barred(tenant_id, user_id)
+            for tenant_id, user_id in ((works, BOB), (works, ALICE), (OTHER, BOB))
+        ]
+
+    async def bar_twice(tx: Transaction) -> None:
+        await tx.tenants.bar(works, BOB, NOW)
+        await tx.tenants.bar(works, BOB, LATER)
+
+    async def lift_others(tx: Transaction) -> None:
+        await tx.tenants.unbar(works, ALICE)
+        await tx.tenants.unbar(OTHER, BOB)
+
+    before = await storage.read(barred)
+    await storage.write(bar_twice)
+    await storage.write(lift_others)
+    during = await storage.read(barred)
+    await storage.write(lambda tx: tx.tenants.unbar(works, BOB))
+
+    assert before == [False, False, False]
+    assert during == [True, False, False]
+    assert await storage.read(barred) == [False, False, False]
+
+
 async def test_members_come_in_pages_and_by_role(storage: Storage, works: TenantId) -> None:
     await storage.write(lambda tx: tx.tenants.add_member(works, CAROL, Role.MEMBER, joined_at=NOW))
 

@@ -147,6 +147,56 @@ async def test_everybody_may_leave(alice: Person, bob: Person, works: TenantId, 
     assert works not in str(await bob.done("GET", "/users/me"))
 
 
+@pytest.mark.parametrize("role", ROLES)
+async def test_who_was_removed_does_not_join_again_by_themselves(
+    alice: Person, bob: Person, works: TenantId, role: str
+) -> None:
+    await alice.brings_in(bob, works, role)
+    await alice.done("DELETE", f"{TENANTS}/{works}/members/{await bob.id()}")
+
+    refused = await bob.call("POST", f"{TENANTS}/{works}/join")
+
+    assert refused.refusal == (403, "forbidden")
+    assert refused.body["detail"].endswith("Ask for an invitation.")
+    assert (await bob.call("GET", f"{TENANTS}/{works}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("viewer", 403), ("member", 200), ("admin", 200), ("owner", 200)]
+)
+async def test_who_left_joins_again_if_that_makes_them_no_more_than_they_were(
+    alice: Person, bob: Person, works: TenantId, role: str, status: int
+) -> None:
+    await bob.done("POST", f"{TENANTS}/{works}/join")
+    bobs = f"{TENANTS}/{works}/members/{await bob.id()}"
+    await alice.done("PATCH", bobs, {"role": role})
+    await bob.done("DELETE", bobs)
+
+    assert (await bob.call("POST", f"{TENANTS}/{works}/join")).status == status
+
+
+async def test_an_invitation_brings_back_who_was_removed_and_they_may_leave_and_join(
+    alice: Person, bob: Person, works: TenantId
+) -> None:
+    await alice.brings_in(bob, works)
+    bobs = f"{TENANTS}/{works}/members/{await bob.id()}"
+    await alice.done("DELETE", bobs)
+    await alice.brings_in(bob, works)
+    await bob.done("DELETE", bobs)
+
+    assert (await bob.done("POST", f"{TENANTS}/{works}/join"))["role"] == "member"
+
+
+async def test_who_was_removed_from_a_private_tenant_is_told_nothing_of_it(
+    alice: Person, bob: Person
+) -> None:
+    tenant_id = await alice.makes_tenant()
+    await alice.brings_in(bob, tenant_id)
+    await alice.done("DELETE", f"{TENANTS}/{tenant_id}/members/{await bob.id()}")
+
+    assert (await bob.call("POST", f"{TENANTS}/{tenant_id}/join")).refusal == (404, "not_found")
+
+
 async def test_the_last_owner_stays_and_stays_owner(alice: Person, bob: Person, works: TenantId) -> None:
     await alice.brings_in(bob, works, "admin")
     alices = f"{TENANTS}/{works}/members/{await alice.id()}"

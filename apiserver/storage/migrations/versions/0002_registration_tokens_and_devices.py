@@ -23,6 +23,16 @@ def upgrade() -> None:
     )
     op.create_index("idempotency_keys_created_at_index", "idempotency_keys", ["created_at"])
     op.create_table(
+        "barred_members",
+        sa.Column("tenant_id", sa.String, nullable=False),
+        sa.Column("user_id", sa.String, nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="barred_members_tenant_id_fk"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="barred_members_user_id_fk"),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", name="barred_members_pk"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "address_pools",
         sa.Column("tenant_id", sa.String, nullable=False),
         sa.Column("ipv4_network", sa.String, nullable=False),
