@@ -1,11 +1,12 @@
 """A machine becomes a device: one transaction, of which nothing is left when it fails.
 
 It spends a use, allocates addresses, adds the device and its token, and writes the audit event. Who comes
-again with the same key, or repeats a request, gets the same device and spends nothing.
+again with the same key, or repeats a request, gets the same device and spends no use.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from apiserver.audit.trail import Actor, Auditor, Deed
 from apiserver.auth.permissions import Deed as Permission
@@ -130,6 +131,7 @@ class _Joining:
         if former is None:
             registered = await self._new_by_token(transaction, token)
         elif former.registration_token_id == token.id:
+            await self._pace(transaction, token)
             device = await self._with_an_owner(transaction, former, token)
             again = await self._again(transaction, device, name_pattern=token.name_pattern)
             registered = replace(again, former=former)
@@ -226,14 +228,27 @@ class _Joining:
         self._check_is_active(token)
         if not token.allows_name(self.asked.name):
             raise refusals.name_not_allowed(token.name_pattern or "")
-        next_allowed_at = None
-        if token.rate_per_minute is not None:
-            decision = decide(token.next_allowed_at, now, token.rate_per_minute)
-            if isinstance(decision, TooFast):
-                raise refusals.too_fast(decision.retry_after_s)
-            next_allowed_at = decision.next_allowed_at
-        if await transaction.registration_tokens.spend(token.id, now, next_allowed_at) is None:
+        if await transaction.registration_tokens.spend(token.id, now, self._next_allowed_at(token)) is None:
             raise OvertakenError
+
+    async def _pace(self, transaction: Transaction, token: RegistrationToken) -> None:
+        """Coming again spends no use, but each time writes a token and an event.
+
+        Without this, a thief of the registration token who knows the public key of one device could fill
+        the database.
+        """
+        next_allowed_at = self._next_allowed_at(token)
+        if next_allowed_at is not None:
+            await transaction.registration_tokens.pace(token.id, next_allowed_at)
+
+    def _next_allowed_at(self, token: RegistrationToken) -> datetime | None:
+        """What the rate allows from now on; None where there is no rate. Raises `ProblemError`."""
+        if token.rate_per_minute is None:
+            return None
+        decision = decide(token.next_allowed_at, self.actor.at, token.rate_per_minute)
+        if isinstance(decision, TooFast):
+            raise refusals.too_fast(decision.retry_after_s)
+        return decision.next_allowed_at
 
     def _check_is_active(self, token: RegistrationToken) -> None:
         state = token.state(self.actor.at)

@@ -53,6 +53,10 @@ class RegistrationTokenRepository(Protocol):
         """
         ...
 
+    async def pace(self, token_id: RegistrationTokenId, next_allowed_at: datetime) -> None:
+        """Keeps the state of the rate of a locked token, where no use is spent."""
+        ...
+
     async def update(self, token: RegistrationToken, *, former_version: int) -> bool:
         """Writes what people change of it; False when it is another version by now."""
         ...

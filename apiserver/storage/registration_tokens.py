@@ -33,6 +33,11 @@ _SPEND = statement(
     .values(uses=_TOKENS.uses + 1, last_used_at=bindparam("now"), next_allowed_at=bindparam("next_allowed"))
     .returning(_TOKENS.uses)
 )
+_PACE = statement(
+    update(registration_tokens)
+    .where(_TOKENS.id == bindparam("token"))
+    .values(next_allowed_at=bindparam("next_allowed"))
+)
 _UPDATE = statement(
     update(registration_tokens)
     .where(_TOKENS.id == bindparam("token"), _TOKENS.version == bindparam("former_version"))
@@ -145,6 +150,9 @@ class SqlRegistrationTokens:
             self.connection, _SPEND, {"token": token_id, "now": now, "next_allowed": next_allowed_at}
         )
         return None if row is None else int(row.uses)
+
+    async def pace(self, token_id: RegistrationTokenId, next_allowed_at: datetime) -> None:
+        await self.connection.rows(_PACE, {"token": token_id, "next_allowed": next_allowed_at})
 
     async def update(self, token: RegistrationToken, *, former_version: int) -> bool:
         values = {f"new_{name}": value for name, value in _values_of(token).items()}

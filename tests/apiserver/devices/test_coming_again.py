@@ -124,11 +124,36 @@ async def test_a_closed_token_says_the_same_of_every_key(world: World, alice: Pe
     assert (await used_up.register(known)).refusal == (await used_up.register(Machine())).refusal
 
 
-async def test_coming_again_is_not_slowed_by_the_rate(alice: Person) -> None:
+async def test_coming_again_counts_for_the_rate_and_spends_no_use(world: World, alice: Person) -> None:
+    """A thief of the token who knows a public key writes rows as slowly as anybody."""
+    token, machine = await alice.token(rate_per_minute=2, max_uses=1), Machine()
+    statuses = [(await token.register(machine)).status for _ in range(3)]
+    refused = await token.register(machine)
+    world.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    later = [(await token.register(machine)).status for _ in range(2)]
+
+    assert statuses == [201, 200, 429]
+    assert refused.refusal == (429, "too_many_requests")
+    assert later == [200, 429]
+    assert await token.uses() == 1
+
+
+async def test_who_comes_again_too_fast_gets_no_token(world: World, alice: Person) -> None:
     token, machine = await alice.token(rate_per_minute=1), Machine()
+    device = (await token.register(machine)).device()
+    for _ in range(3):
+        await token.register(machine)
+
+    tokens = await world.storage.read(lambda view: view.devices.tokens_of(DeviceId(device["id"])))
+    assert len(tokens) == 1
+
+
+async def test_coming_again_leaves_less_of_the_rate_to_new_devices(alice: Person) -> None:
+    token, machine = await alice.token(rate_per_minute=2), Machine()
+    await token.register(machine)
     await token.register(machine)
 
-    assert (await token.register(machine)).status == 200
+    assert (await token.register(Machine(), name="other")).refusal == (429, "too_many_requests")
 
 
 # The state of the device
