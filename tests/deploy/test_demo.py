@@ -144,7 +144,7 @@ async def test_it_keeps_addresses_and_passwords_and_dies_without_orphans(tmp_pat
         assert await second.ended() == 1
         assert "apiserver ended by itself. The last lines of" in second.said
         assert "demo/logs/apiserver.log" in second.said
-        assert '"event": "listening"' in second.said
+        assert '"event":"listening"' in second.said
         assert not any(is_running(part) for part in second.parts)
 
     async with demo(data, port) as third:

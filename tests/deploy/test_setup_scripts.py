@@ -195,4 +195,4 @@ def test_the_help_of_make_names_every_command() -> None:
     )
 
     named = [line.split()[1] for line in helped.stdout.splitlines()]
-    assert named == ["help", "demo", "test", "check", "fuzz", "bench", "lock", "clean"]
+    assert named == ["help", "demo", "test", "check", "fuzz", "bench", "bench-api", "lock", "clean"]

@@ -46,8 +46,8 @@ async def test_a_product_that_starts_before_its_provider_serves_says_so_and_reco
         await sees_user(page)
         assert (await fetch(page, "/api/v1/users/me")).status == 200
         for log in ("bff-web", "bff-device", "apiserver"):
-            assert '"event": "provider_unavailable"' in product.logs()[log]
-            assert '"event": "provider_recovered"' in product.logs()[log]
+            assert '"event":"provider_unavailable"' in product.logs()[log]
+            assert '"event":"provider_recovered"' in product.logs()[log]
         await visitor.remember_secrets()
 
 
