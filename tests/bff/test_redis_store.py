@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -134,9 +134,11 @@ async def test_a_deleted_session_leaves_nothing_behind(server: RedisServer) -> N
 
 
 async def test_dead_entries_of_an_index_are_removed_when_it_is_read(server: RedisServer) -> None:
+    # Of this moment: `NOW` is that of the collection, which may be a quarter of an hour ago.
+    now = datetime.now(UTC)
     async with opened_store(server.url) as store:
-        await store.create(replace(a_record("old"), created_at=NOW - timedelta(hours=1)))
-        await store.create(a_record("young"))
+        await store.create(replace(a_record("old"), created_at=now - timedelta(hours=1)))
+        await store.create(replace(a_record("young"), created_at=now))
         for name in names(server, "dw:{*"):
             server.command("DEL", name)
 
