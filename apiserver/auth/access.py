@@ -66,7 +66,7 @@ class Guard:
 def _admit_user(request: web.Request, caller: Caller, route: Route[Access]) -> None:
     if not isinstance(caller, UserCaller):
         raise refusal_of(caller, "Only a signed-in user may do this.")
-    _check_scope(caller, route)
+    check_scope(caller, route.scope)
     request[USER] = caller
 
 
@@ -80,7 +80,7 @@ def _admit_registering(request: web.Request, caller: Caller, route: Route[Access
     if not isinstance(caller, UserCaller | RegistrationTokenCaller):
         raise refusal_of(caller, "A device is registered by a registration token or by a signed-in user.")
     if isinstance(caller, UserCaller):
-        _check_scope(caller, route)
+        check_scope(caller, route.scope)
     request[REGISTERING] = caller
 
 
@@ -96,11 +96,12 @@ def refusal_of(caller: Caller, detail: str) -> ProblemError:
     return ProblemError(ProblemCode.FORBIDDEN, detail, cause="kind_of_caller")
 
 
-def _check_scope(caller: UserCaller, route: Route[Access]) -> None:
-    if route.scope is None or route.scope in caller.scopes:
+def check_scope(caller: UserCaller, scope: Enum | None) -> None:
+    """Raises `ProblemError`. Handlers ask where a request does more than the scope of its route tells."""
+    if scope is None or scope in caller.scopes:
         return
     raise ProblemError(
         ProblemCode.INSUFFICIENT_SCOPE,
-        f"The access token was narrowed, and lacks the scope {route.scope.value}.",
-        headers={hdrs.WWW_AUTHENTICATE: f'Bearer error="insufficient_scope", scope="{route.scope.value}"'},
+        f"The access token was narrowed, and lacks the scope {scope.value}.",
+        headers={hdrs.WWW_AUTHENTICATE: f'Bearer error="insufficient_scope", scope="{scope.value}"'},
     )

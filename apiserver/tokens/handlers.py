@@ -10,7 +10,8 @@ from aiohttp import web
 
 from apiserver.answers import json_answer, resource_answer
 from apiserver.audit.trail import Actor, actor_of
-from apiserver.auth.access import USER
+from apiserver.auth.access import USER, check_scope
+from apiserver.auth.scopes import Scope
 from apiserver.bodies import Body, parse_body, read_body, read_bytes
 from apiserver.etags import expected_version
 from apiserver.idempotency import repeatable_request
@@ -27,7 +28,7 @@ from apiserver.tokens.answers import (
 )
 from apiserver.tokens.checks import checked_change, checked_token
 from apiserver.tokens.lifecycle import RegistrationTokenLifecycle, WithSecret, allowed_token
-from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
+from apiserver.tokens.registration_token import DeviceChoice, RegistrationToken, RegistrationTokenId
 from common.clock import Clock
 from common.problems import ProblemCode, ProblemError
 
@@ -75,6 +76,9 @@ class RegistrationTokenHandlers:
     async def revoke(self, request: web.Request) -> web.Response:
         actor, user_id = self._actor(request), request[USER].user.id
         body = await read_body(request, RevokeRegistrationToken)
+        if body.devices is not DeviceChoice.KEEP:
+            # Without this, who may write tokens alone could shut out every device that joined with one.
+            check_scope(request[USER], Scope.DEVICES_WRITE)
         if body.dry_run:
             revocation = await self.lifecycle.what_revoking_does(user_id, _token_id(request), body.devices)
         else:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from apiserver.app import build_app
 from apiserver.settings import read_settings
 from apiserver.storage.contracts import Storage, Work
-from tests.apiserver.callers import Caller, Reply, holder
+from tests.apiserver.callers import Caller, Reply, holder, user
 from tests.apiserver.server import ApiServer, RealRunner, environment
 from tests.fakes.issuer import FakeIssuer
 
@@ -167,6 +167,41 @@ async def test_what_becomes_of_the_devices_must_be_said(alice: Caller, body: dic
 
     assert reply.refusal == (422, "invalid_body")
     assert (await alice.done("GET", f"{TOKENS}/{made['id']}"))["state"] == "active"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("choice", ["suspend", "revoke"])
+async def test_a_scope_for_tokens_alone_does_nothing_to_devices(
+    server: ApiServer, issuer: FakeIssuer, alice: Caller, choice: str, dry_run: bool
+) -> None:
+    made = await make(alice)
+    device = await register(server, made, "web")
+    narrowed = user(server, issuer, "alice", scope="tokens:write")
+
+    refused = await revoke(narrowed, made, choice, dry_run=dry_run)
+
+    assert refused.refusal == (403, "insufficient_scope")
+    assert 'scope="devices:write"' in refused.headers["WWW-Authenticate"]
+    assert (await alice.done("GET", f"{TOKENS}/{made['id']}"))["state"] == "active"
+    assert (await me(server, device)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("scope", "choice", "status"),
+    [
+        ("tokens:write", "keep", 200),
+        ("tokens:write devices:write", "suspend", 200),
+        ("tokens:write devices:write", "revoke", 200),
+        ("devices:write", "revoke", 403),
+    ],
+)
+async def test_scopes_that_suffice_to_revoke(
+    server: ApiServer, issuer: FakeIssuer, alice: Caller, scope: str, choice: str, status: int
+) -> None:
+    made = await make(alice)
+    narrowed = user(server, issuer, "alice", scope=scope)
+
+    assert (await revoke(narrowed, made, choice)).status == status
 
 
 class GatedStorage:
