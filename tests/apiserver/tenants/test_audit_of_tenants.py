@@ -81,7 +81,7 @@ async def test_the_comings_and_goings_of_members_are_told(alice: Person, bob: Pe
         ended | {"revoked_invitations": 1, "suspended_devices": 1},
     )
 
-    await bob.done("POST", f"{TENANTS}/{tenant_id}/join")
+    await alice.brings_in(bob, tenant_id)
     await bob.done("DELETE", bobs)
     assert (await last_event(alice, tenant_id))[:3] == ("member.left", bob_id, bob_id)
 
