@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -14,7 +15,14 @@ BodyT = TypeVar("BodyT", bound="Body")
 QueryT = TypeVar("QueryT", bound="Query")
 
 # A private key that was sent is no longer private: the sender must hear so, and it must go no further.
-_PRIVATE_KEY = re.compile(rb'private[ _-]?key|secret[_-]?key|"priv[_-]?key|"preshared[_-]?key', re.IGNORECASE)
+_NAMES_PRIVATE_KEY = re.compile(
+    r"(?:private|secret|pre[ _.-]?shared|(?<![a-z])priv)[ _.-]?key", re.IGNORECASE
+).search
+# A PEM block, or a line of a WireGuard file. That somebody writes of private keys is no harm.
+_HOLDS_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|(?:private|preshared)key\s*=\s*[A-Za-z0-9+/]{40}", re.IGNORECASE
+).search
+
 _NUMBER = re.compile("0|-?[1-9][0-9]{0,17}")
 
 
@@ -54,36 +62,60 @@ def _is_plain_json(request: web.Request) -> bool:
 
 def parse_body(body: bytes, type_: type[BodyT]) -> BodyT:
     """As `read_body`, of bytes that were read."""
-    if _PRIVATE_KEY.search(body):
-        raise ProblemError(
-            ProblemCode.PRIVATE_KEY_SENT,
-            "The body has a field for a private key. Nothing was kept of it; still, make a new key, "
-            "and send the public one only.",
-        )
     try:
         decoded: BodyT = _decoder(type_).decode(body or b"{}")
     except msgspec.ValidationError as error:
+        _refuse_private_keys(body)
         raise ProblemError(ProblemCode.INVALID_BODY, f"{error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProblemError(ProblemCode.BAD_REQUEST, "The body is not JSON.") from None
     if body:
-        _refuse_repeated_names(body)
+        _check_members(body)
     return decoded
 
 
-def _refuse_repeated_names(body: bytes) -> None:
-    """RFC 8259 section 4: whoever looks at the body before us may read the first of two, we the last one.
+def _refuse_private_keys(body: bytes) -> None:
+    """Of a body that is not as its type: it may be anything."""
+    # What cannot be read here is refused by the caller.
+    with suppress(ValueError, RecursionError):
+        _check_members(body)
 
-    For a body that was decoded: it is well-formed, and nested no deeper than its type.
+
+def _check_members(body: bytes) -> None:
+    r"""Raises `ProblemError` for a private key anywhere, and for a field that stands there twice.
+
+    Both are judged as they are decoded: `\u005f` is an underscore.
     """
-    json.loads(body, object_pairs_hook=_pairs)
+    is_repeated = False
 
+    def members_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal is_repeated
+        for name, value in pairs:
+            if _NAMES_PRIVATE_KEY(name) or _is_private_key(value):
+                raise _private_key_sent()
+        members = dict(pairs)
+        is_repeated = is_repeated or len(members) < len(pairs)
+        return members
 
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
+    json.loads(body, object_pairs_hook=members_of)
+    if is_repeated:
+        # RFC 8259 section 4: whoever looks at the body before us may read the first of two, we the last one.
         raise ProblemError(ProblemCode.INVALID_BODY, "A field of the body stands there twice.")
-    return members
+
+
+def _is_private_key(value: object) -> bool:
+    """Objects inside were judged when they were decoded."""
+    if isinstance(value, str):
+        return _HOLDS_PRIVATE_KEY(value) is not None
+    return isinstance(value, list) and any(_is_private_key(one) for one in value)
+
+
+def _private_key_sent() -> ProblemError:
+    return ProblemError(
+        ProblemCode.PRIVATE_KEY_SENT,
+        "The body has a field for a private key, or holds one. Nothing was kept of it; still, make a new "
+        "key, and send the public one only.",
+    )
 
 
 @lru_cache
