@@ -50,8 +50,7 @@ class Compiled:
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders. One that is missing is a `KeyError`."""
         arguments = list(self.in_order({**values, **self.constants} if self.constants else values))
-        for place, process in self.processors:
-            arguments[place] = process(arguments[place])
+        _process(arguments, self.processors)
         return arguments
 
 
@@ -131,6 +130,13 @@ def _present(processors: Iterable[Processor | None]) -> tuple[tuple[int, Process
     return tuple((place, process) for place, process in enumerate(processors) if process is not None)
 
 
+def _process(values: list[Any], processors: tuple[tuple[int, Processor], ...]) -> None:
+    for place, process in processors:
+        # None is NULL, whatever the type.
+        if values[place] is not None:
+            values[place] = process(values[place])
+
+
 def _bind_processor(type_: TypeEngine[Any], dialect: Dialect) -> Processor | None:
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
@@ -153,8 +159,7 @@ def _row_maker(executable: Executable, dialect: Dialect) -> Callable[[Iterable[A
 
     def make(values: Iterable[Any]) -> Row:
         cells = list(values)
-        for place, process in processors:
-            cells[place] = process(cells[place])
+        _process(cells, processors)
         return new(cells)
 
     return make
