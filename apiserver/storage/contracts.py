@@ -17,6 +17,7 @@ from apiserver.storage.records import (
     DevicePage,
     FormerRequest,
     RegistrationTokenPage,
+    Step,
     StoredSecret,
 )
 from apiserver.storage.tenant_contracts import InvitationRepository, TenantRepository, UserRepository
@@ -143,25 +144,31 @@ class DeviceRepository(Protocol):
 
 
 class DeviceSet(Protocol):
-    """Live devices that belong together."""
+    """Live devices that belong together, in the order of their ids.
+
+    What is done to them is done in steps, each in a unit of its own: there may be a million. A step that is
+    shorter than it might be is the last one.
+    """
 
     async def count(self) -> int: ...
 
     async def count_awake(self) -> int:
-        """How many `suspend` would suspend."""
+        """How many `suspend` would suspend, step by step."""
         ...
 
-    async def suspend(self, reason: str) -> int:
-        """Suspends those that are not; gives their number."""
+    async def suspend(self, reason: str, step: Step) -> Sequence[DeviceId]:
+        """Suspends those that are not; gives them in order."""
         ...
 
-    async def revoke(self, reason: str, now: datetime) -> int:
-        """Revokes all, with their tokens, and frees their addresses; gives their number."""
+    async def revoke(self, reason: str, now: datetime, step: Step) -> Sequence[DeviceId]:
+        """Revokes them, with their tokens, and frees their addresses; gives them in order."""
         ...
 
 
 class DeviceSets(Protocol):
-    def of_registration_token(self, token_id: RegistrationTokenId) -> DeviceSet: ...
+    def of_registration_token(self, tenant_id: TenantId, token_id: RegistrationTokenId) -> DeviceSet:
+        """The tenant is the token's."""
+        ...
 
     def of_owner(self, tenant_id: TenantId, owner_id: UserId) -> DeviceSet: ...
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from apiserver.devices.device import DeviceState
+from apiserver.devices.device import DeviceId, DeviceState
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import UserId
 from apiserver.tokens.registration_token import RegistrationTokenId
@@ -85,6 +85,14 @@ class DevicePage:
     state: DeviceState | None = None
     name: str | None = None
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which of many devices come next: at most so many, beyond the last one of the former step."""
+
+    most: int
+    after: DeviceId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

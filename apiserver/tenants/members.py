@@ -1,12 +1,18 @@
-"""Who is in a tenant, and as what: joining, roles, leaving. One transaction each, with its audit event."""
+"""Who is in a tenant, and as what: joining, roles, leaving. One transaction each, with its audit event.
 
+Only the devices of who leaves are suspended in several: there may be very many.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from apiserver.audit.trail import Actor, Auditor, Deed, Facts
 from apiserver.auth.permissions import Deed as Permission
 from apiserver.auth.permissions import Reach, may_grant, reach
-from apiserver.devices.device import OWNER_LEFT
+from apiserver.devices.device import OWNER_LEFT, DeviceId
+from apiserver.devices.steps import DEVICES_AT_ONCE, do_the_rest
 from apiserver.storage.contracts import Storage, Transaction
+from apiserver.storage.records import Step
 from apiserver.tenants import refusals
 from apiserver.tenants.membership import lock, membership_to_change, no_such_thing
 from apiserver.tenants.tenants import Member, Membership, Role, TenantId, TenantKind
@@ -19,6 +25,7 @@ _WHO_JOINS_IS = Role.MEMBER
 class Members:
     storage: Storage
     auditor: Auditor
+    devices_at_once: int = DEVICES_AT_ONCE
 
     async def join(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> Membership:
         """The user becomes a member of a community tenant. A private one is 404 to who is not in it.
@@ -64,43 +71,88 @@ class Members:
         return await self.storage.write(work)
 
     async def leave(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> None:
-        """Whatever the user's role. Their devices and registration tokens there are suspended."""
+        """Whatever the user's role. Their devices and registration tokens there are suspended.
 
-        async def work(transaction: Transaction) -> None:
+        Where that is broken off the user has left, and nothing there is theirs to do: `remove` does the rest.
+        """
+
+        async def begin(transaction: Transaction) -> Sequence[DeviceId]:
             await lock(transaction, tenant_id)
             member = await transaction.tenants.member(tenant_id, user_id)
             if member is None:
                 raise no_such_thing("tenant")
-            await self._end(transaction, tenant_id, member, actor, "left")
+            suspended = await self._end(transaction, tenant_id, member, actor, "left")
             if _is_less(member.role, _WHO_JOINS_IS):
                 # Without this a member who was made a viewer would leave, join, and be a member.
                 await transaction.tenants.bar(tenant_id, user_id, actor.at)
+            return suspended
 
-        await self.storage.write(work)
+        await self._suspend_the_rest(tenant_id, user_id, actor, await self.storage.write(begin))
 
     async def remove(self, user_id: UserId, tenant_id: TenantId, member_id: UserId, actor: Actor) -> None:
-        """Another one removes the member. Their devices and registration tokens there are suspended."""
+        """Another one removes the member. Their devices and registration tokens there are suspended.
 
-        async def work(transaction: Transaction) -> None:
+        A repeat of one that was broken off does the rest: of who is gone already, devices are suspended.
+        """
+
+        async def begin(transaction: Transaction) -> Sequence[DeviceId]:
             own = await membership_to_change(transaction, tenant_id, user_id, Permission.MANAGE_MEMBERS)
-            member = await _found(transaction, tenant_id, member_id)
+            member = await transaction.tenants.member(tenant_id, member_id)
+            if member is None:
+                left = await self._suspend(
+                    transaction, tenant_id, member_id, actor, Step(self.devices_at_once)
+                )
+                if not left:
+                    raise no_such_thing("member")
+                return left
             check_may_grant(own.role, member.role)
-            await self._end(transaction, tenant_id, member, actor, "removed")
+            suspended = await self._end(transaction, tenant_id, member, actor, "removed")
             await transaction.tenants.bar(tenant_id, member_id, actor.at)
+            return suspended
 
-        await self.storage.write(work)
+        await self._suspend_the_rest(tenant_id, member_id, actor, await self.storage.write(begin))
 
     async def _end(
         self, transaction: Transaction, tenant_id: TenantId, member: Member, actor: Actor, verb: str
-    ) -> None:
+    ) -> Sequence[DeviceId]:
+        """Gives the devices of the first step."""
         await _check_an_owner_stays(transaction, tenant_id, member)
         await transaction.tenants.remove_member(tenant_id, member.user_id)
         ended = await _end_what_role_ends(transaction, tenant_id, member.user_id, None, actor)
         # After the tokens, whose locks let no more devices in.
         devices = transaction.device_sets.of_owner(tenant_id, member.user_id)
-        ended = {**ended, "suspended_devices": await devices.suspend(OWNER_LEFT)}
-        deed = deed_on_member(tenant_id, member.user_id, verb, {"role": member.role}, ended)
+        suspended = await devices.suspend(OWNER_LEFT, Step(self.devices_at_once))
+        after = {**ended, **_told(suspended)}
+        deed = deed_on_member(tenant_id, member.user_id, verb, {"role": member.role}, after)
         await self.auditor.record(transaction, actor, deed)
+        return suspended
+
+    async def _suspend_the_rest(
+        self, tenant_id: TenantId, user_id: UserId, actor: Actor, first: Sequence[DeviceId]
+    ) -> None:
+        async def go_on(transaction: Transaction, step: Step) -> Sequence[DeviceId]:
+            await transaction.tenants.locked(tenant_id)
+            if await transaction.tenants.member(tenant_id, user_id) is not None:
+                # Who has come back meanwhile may resume devices, and register new ones.
+                return []
+            return await self._suspend(transaction, tenant_id, user_id, actor, step)
+
+        await do_the_rest(self.storage, go_on, first, self.devices_at_once)
+
+    async def _suspend(
+        self, transaction: Transaction, tenant_id: TenantId, user_id: UserId, actor: Actor, step: Step
+    ) -> Sequence[DeviceId]:
+        devices = transaction.device_sets.of_owner(tenant_id, user_id)
+        suspended = await devices.suspend(OWNER_LEFT, step)
+        if suspended:
+            deed = deed_on_member(tenant_id, user_id, "devices_suspended", after=_told(suspended))
+            await self.auditor.record(transaction, actor, deed)
+        return suspended
+
+
+def _told(suspended: Sequence[DeviceId]) -> dict[str, object]:
+    """Of one step: each has an event of its own."""
+    return {"suspended_devices": len(suspended), "suspended_device_ids": suspended}
 
 
 def deed_on_member(

@@ -1,4 +1,7 @@
-"""What people do with registration tokens: one transaction each, with its audit event."""
+"""What people do with registration tokens: one transaction each, with its audit event.
+
+Only what is done to the devices of a token that is revoked is done in several: there may be very many.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +12,12 @@ from typing import assert_never
 from apiserver.audit.trail import Actor, Auditor, Deed, Facts
 from apiserver.auth.permissions import Deed as Permission
 from apiserver.auth.permissions import Reach, reach
-from apiserver.devices.device import BY_ADMINISTRATOR
+from apiserver.devices.device import BY_ADMINISTRATOR, DeviceId
+from apiserver.devices.steps import DEVICES_AT_ONCE, do_the_rest
 from apiserver.etags import check_version
 from apiserver.idempotency import RepeatableRequest, secret_already_used
-from apiserver.storage.contracts import OvertakenError, Storage, Transaction
-from apiserver.storage.records import StoredSecret
+from apiserver.storage.contracts import DeviceSet, OvertakenError, Storage, Transaction
+from apiserver.storage.records import Step, StoredSecret
 from apiserver.tenants.membership import allowed_on, membership_for, no_such_thing
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
@@ -32,6 +36,7 @@ from common.randomness import Randomness
 
 _THING = "registration token"
 _REASON = "registration_token_revoked"
+_DEVICES_VERBS = {DeviceChoice.SUSPEND: "devices_suspended", DeviceChoice.REVOKE: "devices_revoked"}
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -59,6 +64,7 @@ class RegistrationTokenLifecycle:
     storage: Storage
     auditor: Auditor
     randomness: Randomness
+    devices_at_once: int = DEVICES_AT_ONCE
 
     async def create(
         self,
@@ -140,23 +146,33 @@ class RegistrationTokenLifecycle:
     async def revoke(
         self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice, actor: Actor
     ) -> Revocation:
-        """Ends the token, and does to its devices what was chosen. A later choice may be another one."""
+        """Ends the token at once, and does to its devices, step by step, what was chosen.
 
-        async def work(transaction: Transaction) -> Revocation:
+        A later choice may be another one. A repeat of one that was broken off does the rest.
+        """
+        most = self.devices_at_once
+
+        async def begin(transaction: Transaction) -> tuple[Revocation, Sequence[DeviceId]]:
             token = await self._locked(transaction, user_id, token_id)
+            done = await _apply(transaction, token, choice, actor, Step(most))
+            kept = await _devices_of(transaction, token).count() if choice is DeviceChoice.KEEP else 0
             after = token
             if token.revoked_at is None:
                 after = replace(token, revoked_at=actor.at, version=token.version + 1)
-            reason = _REASON if token.owner_id == user_id else BY_ADMINISTRATOR
-            count = await _apply(transaction, token.id, choice, actor.at, suspended_for=reason)
-            told = {"devices": {"choice": choice, "count": count}}
-            if after is not token:
-                await self._write(transaction, token, after, actor, "revoked", told)
-            elif count and choice is not DeviceChoice.KEEP:
-                await self._record(transaction, actor, token, "revoked", after=told)
-            return Revocation(after, choice, count, is_dry_run=False)
+                await self._write(transaction, token, after, actor, "revoked", _told(choice, done, kept))
+            else:
+                await self._record_devices(transaction, actor, token, choice, done)
+            return Revocation(after, choice, kept, is_dry_run=False), done
 
-        return await self.storage.write(work)
+        revocation, first = await self.storage.write(begin)
+
+        async def go_on(transaction: Transaction, step: Step) -> Sequence[DeviceId]:
+            done = await _apply(transaction, revocation.token, choice, actor, step)
+            await self._record_devices(transaction, actor, revocation.token, choice, done)
+            return done
+
+        count = await do_the_rest(self.storage, go_on, first, most)
+        return replace(revocation, devices=revocation.devices + count)
 
     async def what_revoking_does(
         self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice
@@ -166,7 +182,7 @@ class RegistrationTokenLifecycle:
         async def look(view: Transaction) -> Revocation:
             found = await view.registration_tokens.by_id(token_id)
             token = await allowed_token(view, found, user_id)
-            devices = view.device_sets.of_registration_token(token.id)
+            devices = _devices_of(view, token)
             is_suspending = choice is DeviceChoice.SUSPEND
             count = await (devices.count_awake() if is_suspending else devices.count())
             return Revocation(token, choice, count, is_dry_run=True)
@@ -226,6 +242,17 @@ class RegistrationTokenLifecycle:
         await self._record(transaction, actor, token, verb, before=facts_of(token), after=facts)
         return after
 
+    async def _record_devices(
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        token: RegistrationToken,
+        choice: DeviceChoice,
+        done: Sequence[DeviceId],
+    ) -> None:
+        if done:
+            await self._record(transaction, actor, token, _DEVICES_VERBS[choice], after=_told(choice, done))
+
     async def _record(
         self,
         transaction: Transaction,
@@ -263,24 +290,28 @@ def _check_vouches_for_nothing(asked: AskedToken) -> None:
         )
 
 
+def _devices_of(transaction: Transaction, token: RegistrationToken) -> DeviceSet:
+    return transaction.device_sets.of_registration_token(token.tenant_id, token.id)
+
+
 async def _apply(
-    transaction: Transaction,
-    token_id: RegistrationTokenId,
-    choice: DeviceChoice,
-    now: datetime,
-    *,
-    suspended_for: str,
-) -> int:
-    devices = transaction.device_sets.of_registration_token(token_id)
+    transaction: Transaction, token: RegistrationToken, choice: DeviceChoice, actor: Actor, step: Step
+) -> Sequence[DeviceId]:
+    devices = _devices_of(transaction, token)
     match choice:
         case DeviceChoice.KEEP:
-            return await devices.count()
+            return []
         case DeviceChoice.SUSPEND:
-            return await devices.suspend(suspended_for)
+            return await devices.suspend(_REASON if token.owner_id == actor.id else BY_ADMINISTRATOR, step)
         case DeviceChoice.REVOKE:
-            return await devices.revoke(_REASON, now)
+            return await devices.revoke(_REASON, actor.at, step)
         case _:
             assert_never(choice)
+
+
+def _told(choice: DeviceChoice, done: Sequence[DeviceId], kept: int = 0) -> Facts:
+    """Of one step: each has an event of its own."""
+    return {"devices": {"choice": choice, "count": kept + len(done), "ids": done}}
 
 
 def _narrowed(token: RegistrationToken, change: TokenChange) -> RegistrationToken:

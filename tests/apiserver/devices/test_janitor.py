@@ -16,12 +16,13 @@ from apiserver.devices.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.janitor import KEEPING, LONGEST_LISTENING, PATIENCE, Janitor
 from apiserver.storage.contracts import Transaction
+from apiserver.storage.records import Step
 from apiserver.tenants.invitation import Invitation, InvitationId
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import UserId
 from tests.apiserver.devices.engines import ON_BOTH
 from tests.apiserver.machines import Machine, Person, Token, World, my_device
-from tests.apiserver.made import RANDOMNESS, add_secret, device_of
+from tests.apiserver.made import RANDOMNESS, add_secret, device_of, token_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), ON_BOTH]
 
@@ -150,8 +151,11 @@ class TestDevicesThatLeave:
         suspended = await alice.token(ephemeral_s=SILENCE_S)
         for number in range(110):
             await joined(suspended, name=f"web-{number}")
+        kept = await token_of(world.storage, suspended.made.id)
         await world.storage.write(
-            lambda transaction: transaction.device_sets.of_registration_token(suspended.made.id).suspend("x")
+            lambda transaction: transaction.device_sets.of_registration_token(
+                kept.tenant_id, kept.id
+            ).suspend("x", Step(200))
         )
         device = await joined(await alice.token(ephemeral_s=SILENCE_S))
         advance(world, DUE)

@@ -218,6 +218,16 @@ async def test_lists_are_read_in_their_order(sqlite: sqlite3.Connection) -> None
     assert {name for name in sorted_first if not _is_of_few(name)} == set()
 
 
+async def test_a_step_of_many_devices_is_found_in_order(sqlite: sqlite3.Connection) -> None:
+    """From where the former one ended: else the last of many steps would read them all once more."""
+    plans = sqlite_plans(
+        sqlite, {name: one for name, one in kept_statements().items() if ".lock" in name and "sets" in name}
+    )
+
+    assert len(plans) == 6
+    assert all(len(plan) == 1 and "id>?" in plan[0] for plan in plans.values()), plans
+
+
 def _is_of_few(name: str) -> bool:
     """One name is one device's; the few of an owner, a token or a state are found first, then sorted."""
     if "'name'" in name:

@@ -70,7 +70,7 @@ async def test_the_comings_and_goings_of_members_are_told(alice: Person, bob: Pe
         {"role": "admin", **ended},
     )
 
-    await bob.registers_device(tenant_id)
+    device = await bob.registers_device(tenant_id)
     await bob.invites(tenant_id)
     await alice.done("DELETE", bobs)
     assert await last_event(alice, tenant_id) == (
@@ -78,7 +78,7 @@ async def test_the_comings_and_goings_of_members_are_told(alice: Person, bob: Pe
         alice_id,
         bob_id,
         {"role": "admin"},
-        ended | {"revoked_invitations": 1, "suspended_devices": 1},
+        ended | {"revoked_invitations": 1, "suspended_devices": 1, "suspended_device_ids": [device["id"]]},
     )
 
     await alice.brings_in(bob, tenant_id)

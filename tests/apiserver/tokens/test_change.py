@@ -316,7 +316,7 @@ async def test_each_deed_is_written_down_and_no_secret_with_it(server: ApiServer
     assert '"label":"lab"' in written[2].before
     assert '"label":"other"' in written[2].after
     assert '"revoked_at":null' in written[4].before
-    assert '"devices":{"choice":"revoke","count":0}' in written[4].after
+    assert '"devices":{"choice":"revoke","count":0,"ids":[]}' in written[4].after
     everything = " ".join(f"{event.before}{event.after}" for event in written)
     for secret in (made["token"], rotated["token"]):
         assert secret[26:69] not in everything
@@ -326,14 +326,16 @@ async def test_a_later_choice_for_the_devices_is_written_down_where_it_did_somet
     server: ApiServer, alice: Caller
 ) -> None:
     made = await make(alice)
-    await holder(server, made["token"]).done("POST", "/devices", {"name": "web"})
+    device = await holder(server, made["token"]).done("POST", "/devices", {"name": "web"})
     for choice in ("keep", "keep", "suspend", "suspend", "revoke"):
         await alice.done("POST", f"{TOKENS}/{made['id']}/revoke", {"devices": choice})
 
-    told = [event.after for event in await events(server, made) if event.action.endswith("revoked")]
+    told = [(event.action, event.after) for event in (await events(server, made))[-2:]]
 
-    assert len(told) == 3
-    assert told[1:] == [
-        '{"devices":{"choice":"suspend","count":1}}',
-        '{"devices":{"choice":"revoke","count":1}}',
+    assert told == [
+        (
+            f"registration_token.devices_{verb}",
+            f'{{"devices":{{"choice":"{choice}","count":1,"ids":["{device["id"]}"]}}}}',
+        )
+        for choice, verb in (("suspend", "suspended"), ("revoke", "revoked"))
     ]
