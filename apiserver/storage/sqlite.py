@@ -5,6 +5,7 @@ writer takes all units that wait, runs each in a savepoint of its own, and commi
 fails leaves no trace, and the others do not notice.
 """
 
+import asyncio
 import sqlite3
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from apiserver.errors import StorageUnavailableError
 from apiserver.storage.contracts import ConstraintError
 from apiserver.storage.engine import EngineWork
+from apiserver.storage.sqlite_log import LogKeeper, LogLimits
 from apiserver.storage.sqlite_threads import SqliteConnection, Task, Unit, Waiting, Worker, cause_of
 from common.env import SettingsError
 
@@ -24,8 +26,8 @@ LOCK_WAIT = timedelta(seconds=5)
 READERS = 4
 _LARGEST_WRITE_BATCH = 128
 _LARGEST_READ_BATCH = 8
-# Pages of the log after which they go into the file: each goes once, however often it was written.
-_CHECKPOINT_PAGES = 8_000
+# The keeper of the log comes long before this; while it cannot, the writer tries itself.
+_MOST_LOG_PAGES = 64_000
 _CACHE_KIB = 64 * 1024
 _STATEMENTS = 512
 
@@ -49,10 +51,25 @@ class SqliteEngine:
         return await self.reads.submit(work)
 
 
-async def open_sqlite(stack: AsyncExitStack, path: Path, *, lock_wait: timedelta = LOCK_WAIT) -> SqliteEngine:
+async def open_sqlite(
+    stack: AsyncExitStack,
+    path: Path,
+    *,
+    lock_wait: timedelta = LOCK_WAIT,
+    log_limits: LogLimits = LogLimits(),  # noqa: B008 - it is frozen
+) -> SqliteEngine:
     """The database in the file at `path`, which `prepare_file` has made; closed by the stack."""
     engine = SqliteEngine(Waiting(), Waiting())
-    write = Task(lambda: connect(path, lock_wait), _run_writes, _LARGEST_WRITE_BATCH)
+    keeper = LogKeeper(lambda: connect(path, lock_wait), log_limits)
+    stack.push_async_callback(asyncio.to_thread, keeper.join)
+    stack.callback(keeper.close)
+
+    def run_writes(connection: SqliteConnection, batch: list[Unit[Any]]) -> None:
+        keeper.before_writes(connection.raw)
+        _run_writes(connection, batch)
+        keeper.after_writes(connection.raw)
+
+    write = Task(lambda: connect(path, lock_wait), run_writes, _LARGEST_WRITE_BATCH)
     read = Task(lambda: connect(path, lock_wait, "query_only = ON"), _run_reads, _LARGEST_READ_BATCH)
     _start(stack, "storage-writer", engine.writes, write)
     for number in range(READERS):
@@ -117,7 +134,7 @@ def connect(path: Path, lock_wait: timedelta, *pragmas: str) -> sqlite3.Connecti
     settings = (
         "foreign_keys = ON",
         "synchronous = FULL",  # what was acknowledged survives a power cut
-        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"wal_autocheckpoint = {_MOST_LOG_PAGES}",
         f"cache_size = -{_CACHE_KIB}",
         "temp_store = MEMORY",  # what savepoints put back: a file costs as much as the statements
         *pragmas,
