@@ -238,12 +238,17 @@ class TestDevicesThatLeave:
         device = await joined(await alice.token(ephemeral_s=86_400))
         advance(world, timedelta(days=2))
         janitor = a_janitor(world)
-        advance(world, LONGEST_LISTENING)
+        advance(world, LONGEST_LISTENING + SECOND)
         await janitor.clean()
 
         assert await state(world, device) == ("expired", "silent")
 
-    async def test_of_several_servers_one_does_it(self, world: World, alice: Person) -> None:
+    async def test_of_several_servers_one_does_it(
+        self, world: World, alice: Person, janitor: Janitor
+    ) -> None:
+        # What other tests left behind leaves now, so that it is not counted below.
+        advance(world, timedelta(days=3))
+        await janitor.clean()
         token = await alice.token(ephemeral_s=SILENCE_S)
         devices = [await joined(token, name=f"web-{number}") for number in range(10)]
         registries = [CollectorRegistry() for _ in range(3)]
