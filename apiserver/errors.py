@@ -14,13 +14,14 @@ _RETRY_AFTER_S = 2
 class StorageUnavailableError(ProblemError):
     """The storage did not do it, now: locked, full, unreachable. Nothing of the transaction was kept.
 
-    `cause` is the engine's word for it.
+    One exception: a PostgreSQL that goes away while it commits may have kept all of it. What makes something
+    can be repeated with its `Idempotency-Key`. `cause` is the engine's word for it.
     """
 
     def __init__(self, cause: str) -> None:
         super().__init__(
             ProblemCode.STORE_UNAVAILABLE,
-            "The storage cannot do this now, and nothing was changed. Try again.",
+            "The storage cannot do this now. Try again.",
             cause=cause,
             retry_after_s=_RETRY_AFTER_S,
         )

@@ -35,7 +35,7 @@ def _unit(work: StepOfMany, step: Step) -> Work[Sequence[DeviceId]]:
 
 
 def _broken_off(error: StorageUnavailableError) -> ProblemError:
-    """That nothing was changed, as `error` says, is true of one step alone."""
+    """What was done before stays done, which `error` does not say."""
     return ProblemError(
         error.code,
         "The storage cannot do the rest of it now; what was done stays so. Try again.",
