@@ -50,5 +50,5 @@ async def test_no_log_holds_a_secret(visitor: Visitor, product: Product, tmp_pat
     assert product.secrets.kinds >= EVERY_KIND
     assert product.secrets.leaks(product.logs()) == []
     # There is something to look at: all that was asked for above left its line.
-    assert '"route": "/login/end"' in product.logs()["bff-web"]
+    assert '"route":"/login/end"' in product.logs()["bff-web"]
     assert '"uri":"/login/end"' in product.logs()["caddy"]
