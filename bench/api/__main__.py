@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     is_whole = not arguments
     plan = Plan(
         rounds=1 if chosen.quick else 3,
-        window_s=1.0 if chosen.quick else 3.0,
+        window_s=1.0 if chosen.quick else 2.0,
         sizes=tuple(chosen.sizes),
         engines=tuple(chosen.engines),
     )

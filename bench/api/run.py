@@ -34,7 +34,7 @@ _HOURS_S = 4 * 3600
 @dataclass(frozen=True)
 class Plan:
     rounds: int = 3
-    window_s: float = 3.0
+    window_s: float = 2.0
     sizes: tuple[int, ...] = SIZES
     engines: tuple[Engine, ...] = ENGINES
 
