@@ -21,7 +21,8 @@ log = structlog.get_logger(__name__)
 class Tasks:
     """The owner of all tasks of a server. `close` lets detached work finish and cancels the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancel_again_s: float = CANCEL_AGAIN_S) -> None:
+        self._cancel_again_s = cancel_again_s
         self._running: set[asyncio.Task[object]] = set()
         self._detached: set[asyncio.Task[object]] = set()
 
@@ -58,7 +59,7 @@ class Tasks:
                 task.cancel()
             # One cancellation may get lost: asyncio.wait_for of Python 3.11 swallows one that comes just as
             # its work is done, and the Redis client sends each command under it.
-            done, _ = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
+            done, _ = await asyncio.wait(tasks, timeout=self._cancel_again_s)
             self._running.difference_update(done)
 
     def _forget(self, task: asyncio.Task[T]) -> None:

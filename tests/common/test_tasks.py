@@ -128,10 +128,9 @@ async def test_closing_does_not_wait_for_ever() -> None:
     assert ended == ["stuck"]
 
 
-async def test_a_cancellation_that_got_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancellation_that_got_lost_is_repeated() -> None:
     """As asyncio.wait_for of Python 3.11 loses one that comes just as its work is done."""
-    monkeypatch.setattr("common.tasks.CANCEL_AGAIN_S", 0.01)
-    tasks, running, ended = Tasks(), asyncio.Event(), list[str]()
+    tasks, running, ended = Tasks(cancel_again_s=0.01), asyncio.Event(), list[str]()
 
     async def work() -> None:
         with suppress(asyncio.CancelledError):
