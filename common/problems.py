@@ -57,9 +57,7 @@ class ProblemCode(StrEnum):
     NAME_TAKEN = "name_taken"
     KEY_IN_USE = "key_in_use"
     NO_ADDRESS_LEFT = "no_address_left"
-    DEVICE_PENDING = "device_pending"
     DEVICE_SUSPENDED = "device_suspended"
-    DEVICE_QUARANTINED = "device_quarantined"
     DEVICE_REVOKED = "device_revoked"
     DEVICE_EXPIRED = "device_expired"
     WRONG_STATE = "wrong_state"
@@ -123,9 +121,7 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.NAME_TAKEN: (HTTPStatus.CONFLICT, "The name is taken"),
     ProblemCode.KEY_IN_USE: (HTTPStatus.CONFLICT, "The public key is in use"),
     ProblemCode.NO_ADDRESS_LEFT: (HTTPStatus.CONFLICT, "The tenant's addresses are used up"),
-    ProblemCode.DEVICE_PENDING: (HTTPStatus.FORBIDDEN, "The device waits for its approval"),
     ProblemCode.DEVICE_SUSPENDED: (HTTPStatus.FORBIDDEN, "The device is suspended"),
-    ProblemCode.DEVICE_QUARANTINED: (HTTPStatus.FORBIDDEN, "The device is quarantined"),
     ProblemCode.DEVICE_REVOKED: (HTTPStatus.UNAUTHORIZED, "The device was revoked"),
     ProblemCode.DEVICE_EXPIRED: (HTTPStatus.UNAUTHORIZED, "The device has expired"),
     ProblemCode.WRONG_STATE: (HTTPStatus.CONFLICT, "Its state does not allow this"),

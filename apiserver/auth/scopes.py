@@ -4,7 +4,6 @@ A scope narrows and never gives: the role still has to allow the deed (`apiserve
 implies another; who writes and wants to read asks for both.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -35,11 +34,6 @@ def scopes_of_login(claim: object) -> frozenset[Scope]:
             return _ours(claim) or ALL_SCOPES
         case _:
             return frozenset()
-
-
-def scopes_of_service(names: Sequence[Scope]) -> frozenset[Scope]:
-    """What a service token may be used for: what it names, always."""
-    return frozenset(names)
 
 
 def _ours(names: list[object] | list[str]) -> frozenset[Scope]:

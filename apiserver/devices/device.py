@@ -110,11 +110,6 @@ class Device:
     version: int
 
     @property
-    def is_live(self) -> bool:
-        """Whether it holds its name and addresses."""
-        return self.state in LIVE_STATES
-
-    @property
     def may_expire(self) -> bool:
         """Whether its state allows it; whether it has run out is another question."""
         return self.state in _POSSIBLE_IN[DeviceDeed.EXPIRE]

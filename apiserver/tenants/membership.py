@@ -1,6 +1,6 @@
 """What a user may do in a tenant: looked up in the transaction that does it."""
 
-from apiserver.auth.permissions import Deed, Reach, reach
+from apiserver.auth.permissions import Deed, Reach, may, reach
 from apiserver.storage.contracts import Transaction
 from apiserver.tenants.tenants import Membership, Tenant, TenantId
 from apiserver.tenants.users import UserId
@@ -67,8 +67,7 @@ async def allowed_on(
     is_own = owner_id == user_id
     if not is_own and reach(membership.role, Deed.SEE_DEVICES) is not Reach.ALL:
         raise no_such_thing(thing)
-    found = reach(membership.role, deed)
-    if found is Reach.NONE or (found is Reach.OWN and not is_own):
+    if not may(membership.role, deed, is_own=is_own):
         raise not_with_this_role(membership)
     return membership
 

@@ -19,7 +19,7 @@ function sentenceOf(result: Awaited<ReturnType<typeof sent>>["result"]): string 
   return !result.ok && result.failure.kind === "trouble" ? result.failure.sentence : null;
 }
 
-test.each(["POST", "PATCH", "DELETE"] as const)("a %s carries the header that only this site can send", async (method) => {
+test.each(["POST", "PATCH"] as const)("a %s carries the header that only this site can send", async (method) => {
   const { init, headers } = await sent({ method });
 
   expect(init?.method).toBe(method);
@@ -48,13 +48,10 @@ test("a change names what it was made from, and what may come twice has a name",
   expect(headers.get("Idempotency-Key")).toBe("k-1");
 });
 
-test.each([
-  ["201 with a body", Response.json({ id: 1 }, { status: 201 }), { id: 1 }],
-  ["204 without one", new Response(null, { status: 204 }), null],
-])("%s is an answer", async (_, response, json) => {
-  const { result } = await sent({ method: "DELETE" }, response);
+test("201 with a body is an answer", async () => {
+  const { result } = await sent({ method: "POST" }, Response.json({ id: 1 }, { status: 201 }));
 
-  expect(result).toMatchObject({ ok: true, value: { json } });
+  expect(result).toMatchObject({ ok: true, value: { json: { id: 1 } } });
 });
 
 test("the ETag comes with the answer", async () => {

@@ -26,7 +26,7 @@ export type Result<Value> =
   | { readonly ok: false; readonly failure: Failure };
 
 export interface Request<Value> {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PATCH";
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: object;
@@ -34,7 +34,6 @@ export interface Request<Value> {
   readonly ifMatch?: string | null;
   /** What is sent twice under one key is done once. */
   readonly idempotencyKey?: string;
-  /** Gets `null` for an answer without a body (204). */
   readonly parse: (json: unknown) => Value | null;
 }
 

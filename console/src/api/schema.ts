@@ -16,8 +16,6 @@ export type ProblemCode =
   | "bad_request"
   | "cross_site_request"
   | "device_expired"
-  | "device_pending"
-  | "device_quarantined"
   | "device_revoked"
   | "device_suspended"
   | "forbidden"

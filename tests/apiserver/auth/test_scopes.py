@@ -4,7 +4,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from apiserver.auth.scopes import ALL_SCOPES, Scope, scopes_of_login, scopes_of_service
+from apiserver.auth.scopes import ALL_SCOPES, Scope, scopes_of_login
 
 COMBINATIONS = list(chain.from_iterable(combinations(Scope, size) for size in range(len(Scope) + 1)))
 
@@ -27,11 +27,6 @@ def test_a_login_may_be_used_for_what_it_names_of_ours(scopes: tuple[Scope, ...]
 
     assert scopes_of_login(" ".join(names)) == expected
     assert scopes_of_login(names) == expected
-
-
-@pytest.mark.parametrize("scopes", COMBINATIONS)
-def test_a_service_token_is_always_narrowed(scopes: tuple[Scope, ...]) -> None:
-    assert scopes_of_service(scopes) == frozenset(scopes)
 
 
 @pytest.mark.parametrize(

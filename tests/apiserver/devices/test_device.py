@@ -154,14 +154,9 @@ def test_who_rejoins_has_been_heard_and_has_no_address_yet() -> None:
 def test_a_device_whose_time_has_come_cannot_rejoin() -> None:
     device = a_device(state=EXPIRED, expires_at=LATER)
 
-    assert rejoin(device, LATER - timedelta(seconds=1)).is_live
+    assert rejoin(device, LATER - timedelta(seconds=1)).ended_at is None
     with pytest.raises(WrongStateError):
         rejoin(device, LATER)
-
-
-@pytest.mark.parametrize("state", DeviceState)
-def test_only_what_has_not_ended_is_live(state: DeviceState) -> None:
-    assert a_device(state=state).is_live is (state not in {REVOKED, EXPIRED})
 
 
 @pytest.mark.parametrize(
