@@ -22,3 +22,8 @@ def resource_answer(resource: Resource, version: int, *, status: HTTPStatus = HT
 def json_answer(body: msgspec.Struct, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     """This body as JSON."""
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def made(*, is_new: bool) -> HTTPStatus:
+    """201 for a thing that was made, 200 for the thing that a former request made."""
+    return HTTPStatus.CREATED if is_new else HTTPStatus.OK

@@ -70,6 +70,7 @@ class Parts:
     registry: CollectorRegistry
     last_seen: LastSeen
     auditor: Auditor
+    device_lifecycle: DeviceLifecycle
 
 
 @asynccontextmanager
@@ -124,6 +125,7 @@ async def open_parts(
             registry=registry,
             last_seen=last_seen,
             auditor=auditor,
+            device_lifecycle=lifecycle,
         )
 
 
@@ -185,7 +187,7 @@ def _handlers(parts: Parts) -> Handlers:
         devices=DeviceHandlers(
             storage,
             Registrar(storage, auditor, randomness),
-            DeviceLifecycle(storage, auditor, randomness),
+            parts.device_lifecycle,
             clock,
         ),
         device_list=DeviceListing(storage, lists),

@@ -2,13 +2,15 @@
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
 
+from apiserver.texts import InvalidValueError
 from common.problems import ProblemCode, ProblemError
 
 BodyT = TypeVar("BodyT", bound="Body")
@@ -24,6 +26,15 @@ _HOLDS_PRIVATE_KEY = re.compile(
 ).search
 
 _NUMBER = re.compile("0|-?[1-9][0-9]{0,17}")
+
+
+@contextmanager
+def values_checked() -> Iterator[None]:
+    """A value of a body against which its own rule speaks is refused with that rule's sentence."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

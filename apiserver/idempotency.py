@@ -10,6 +10,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from apiserver.audit.trail import Actor
 from apiserver.storage.contracts import OvertakenError, Transaction
 from common.problems import ProblemCode, ProblemError
 
@@ -50,11 +51,8 @@ class RepeatableRequest:
             raise OvertakenError
 
 
-def repeatable_request(request: web.Request, body: bytes, caller: str) -> RepeatableRequest | None:
-    """None where the client sends no key; raises `ProblemError` for one of another form.
-
-    `caller` is a kind and an id, such as `user:usr_...`.
-    """
+def repeatable_request(request: web.Request, body: bytes, actor: Actor) -> RepeatableRequest | None:
+    """None where the client sends no key; raises `ProblemError` for one of another form."""
     keys = request.headers.getall(_HEADER, [])
     if not keys:
         return None
@@ -63,7 +61,7 @@ def repeatable_request(request: web.Request, body: bytes, caller: str) -> Repeat
             ProblemCode.BAD_REQUEST, "Idempotency-Key is one line of 1 to 255 printable ASCII characters."
         )
     said = b"\0".join([request.method.encode(), request.path.encode(), body])
-    return RepeatableRequest(caller, keys[0], hashlib.sha256(said).digest())
+    return RepeatableRequest(f"{actor.kind}:{actor.id}", keys[0], hashlib.sha256(said).digest())
 
 
 def secret_already_used() -> ProblemError:

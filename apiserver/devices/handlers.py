@@ -7,12 +7,12 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
-from apiserver.answers import json_answer, resource_answer
+from apiserver.answers import json_answer, made, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import DEVICE, REGISTERING, USER, Registering
 from apiserver.auth.permissions import Deed
 from apiserver.auth.principal import RegistrationTokenCaller
-from apiserver.bodies import parse_body, read_body, read_bytes
+from apiserver.bodies import parse_body, read_body, read_bytes, values_checked
 from apiserver.devices.answers import (
     ChangedDevice,
     NewDevice,
@@ -32,7 +32,6 @@ from apiserver.storage.contracts import Storage, Transaction
 from apiserver.tenants.membership import allowed_on, no_such_thing
 from apiserver.tenants.personal import tenant_or_personal
 from apiserver.tenants.users import UserId
-from apiserver.texts import InvalidValueError
 from common.clock import Clock
 from common.problems import ProblemCode, ProblemError
 
@@ -51,8 +50,7 @@ class DeviceHandlers:
         body = await read_bytes(request)
         asked = parse_body(body, NewDevice)
         registered = await self._registered(request, caller, asked, body)
-        status = HTTPStatus.CREATED if registered.is_new else HTTPStatus.OK
-        return json_answer(registered_device(registered), status=status)
+        return json_answer(registered_device(registered), status=made(is_new=registered.is_new))
 
     async def show(self, request: web.Request) -> web.Response:
         device_id, user_id = _device_id(request), request[USER].user.id
@@ -120,7 +118,7 @@ class DeviceHandlers:
         self, request: web.Request, caller: Registering, body: NewDevice, raw: bytes
     ) -> Registered:
         actor = actor_of(request, caller, self.clock.now())
-        repeatable = repeatable_request(request, raw, f"{actor.kind}:{actor.id}")
+        repeatable = repeatable_request(request, raw, actor)
         asked = _checked(body)
         if isinstance(caller, RegistrationTokenCaller):
             if body.tenant_id not in {None, caller.token.tenant_id}:
@@ -142,6 +140,7 @@ def _device_id(request: web.Request) -> DeviceId:
     return DeviceId(request.match_info["device_id"])
 
 
+@values_checked()
 def _checked(body: NewDevice) -> AskedDevice:
     try:
         return AskedDevice(
@@ -152,16 +151,12 @@ def _checked(body: NewDevice) -> AskedDevice:
         )
     except InvalidPublicKeyError as error:
         raise ProblemError(ProblemCode.PUBLIC_KEY_INVALID, error.detail) from None
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
 
 
+@values_checked()
 def _checked_change(body: ChangedDevice) -> DeviceChange:
-    try:
-        return DeviceChange(
-            name=None if body.name is UNSET else checked_name(body.name),
-            labels=None if body.labels is UNSET else checked_labels(body.labels),
-            taints=None if body.taints is UNSET else checked_taints(body.taints),
-        )
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+    return DeviceChange(
+        name=None if body.name is UNSET else checked_name(body.name),
+        labels=None if body.labels is UNSET else checked_labels(body.labels),
+        taints=None if body.taints is UNSET else checked_taints(body.taints),
+    )

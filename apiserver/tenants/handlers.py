@@ -6,12 +6,12 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
-from apiserver.answers import json_answer, resource_answer
+from apiserver.answers import json_answer, made, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import USER
-from apiserver.bodies import parse_body, read_body, read_bytes
+from apiserver.bodies import parse_body, read_body, read_bytes, values_checked
 from apiserver.etags import expected_version
-from apiserver.idempotency import RepeatableRequest, repeatable_request
+from apiserver.idempotency import repeatable_request
 from apiserver.storage.contracts import Storage
 from apiserver.tenants import refusals
 from apiserver.tenants.answers import (
@@ -32,10 +32,9 @@ from apiserver.tenants.members import Members
 from apiserver.tenants.membership import no_such_thing
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
-from apiserver.texts import InvalidValueError, checked_tenant_name
+from apiserver.texts import checked_tenant_name
 from apiserver.tokens.secret import parse
 from common.clock import Clock
-from common.problems import ProblemCode, ProblemError
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,10 @@ class TenantHandlers:
         body = await read_bytes(request)
         asked, actor = _checked(parse_body(body, NewTenant)), _actor(request, self.clock)
         membership, is_new = await self.lifecycle.create(
-            request[USER].user.id, asked, actor, _repeatable(request, body, actor)
+            request[USER].user.id, asked, actor, repeatable_request(request, body, actor)
         )
         return resource_answer(
-            tenant_answer(membership), membership.tenant.version, status=_status(is_new=is_new)
+            tenant_answer(membership), membership.tenant.version, status=made(is_new=is_new)
         )
 
     async def show(self, request: web.Request) -> web.Response:
@@ -128,9 +127,9 @@ class InvitationHandlers:
         body, actor = await read_bytes(request), _actor(request, self.clock)
         asked = _checked_invitation(parse_body(body, NewInvitation), actor)
         invited = await self.invitations.create(
-            request[USER].user.id, _tenant_id(request), asked, actor, _repeatable(request, body, actor)
+            request[USER].user.id, _tenant_id(request), asked, actor, repeatable_request(request, body, actor)
         )
-        return json_answer(created_invitation(invited), status=_status(is_new=invited.is_new))
+        return json_answer(created_invitation(invited), status=made(is_new=invited.is_new))
 
     async def revoke(self, request: web.Request) -> web.Response:
         await self.invitations.revoke(
@@ -154,14 +153,6 @@ def _actor(request: web.Request, clock: Clock) -> Actor:
     return actor_of(request, request[USER], clock.now())
 
 
-def _repeatable(request: web.Request, body: bytes, actor: Actor) -> RepeatableRequest | None:
-    return repeatable_request(request, body, f"{actor.kind}:{actor.id}")
-
-
-def _status(*, is_new: bool) -> HTTPStatus:
-    return HTTPStatus.CREATED if is_new else HTTPStatus.OK
-
-
 def _tenant_id(request: web.Request) -> TenantId:
     return TenantId(request.match_info["tenant_id"])
 
@@ -170,26 +161,20 @@ def _member_id(request: web.Request) -> UserId:
     return UserId(request.match_info["user_id"])
 
 
+@values_checked()
 def _checked(body: NewTenant) -> AskedTenant:
-    try:
-        return AskedTenant(checked_tenant_name(body.name), body.kind, body.device_approval)
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+    return AskedTenant(checked_tenant_name(body.name), body.kind, body.device_approval)
 
 
+@values_checked()
 def _checked_change(body: ChangedTenant) -> TenantChange:
-    try:
-        return TenantChange(
-            name=None if body.name is UNSET else checked_tenant_name(body.name),
-            kind=None if body.kind is UNSET else body.kind,
-            device_approval=None if body.device_approval is UNSET else body.device_approval,
-        )
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+    return TenantChange(
+        name=None if body.name is UNSET else checked_tenant_name(body.name),
+        kind=None if body.kind is UNSET else body.kind,
+        device_approval=None if body.device_approval is UNSET else body.device_approval,
+    )
 
 
+@values_checked()
 def _checked_invitation(body: NewInvitation, actor: Actor) -> AskedInvitation:
-    try:
-        return AskedInvitation(body.role, checked_expiry(body.expires_at, actor.at))
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
+    return AskedInvitation(body.role, checked_expiry(body.expires_at, actor.at))

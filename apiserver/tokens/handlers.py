@@ -1,23 +1,20 @@
 """Registration tokens over HTTP."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import TypeVar
 
 from aiohttp import web
 
-from apiserver.answers import json_answer, resource_answer
+from apiserver.answers import json_answer, made, resource_answer
 from apiserver.audit.trail import Actor, actor_of
 from apiserver.auth.access import USER, check_scope
 from apiserver.auth.scopes import Scope
-from apiserver.bodies import Body, parse_body, read_body, read_bytes
+from apiserver.bodies import parse_body, read_body, read_bytes, values_checked
 from apiserver.etags import expected_version
 from apiserver.idempotency import repeatable_request
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.tenants.personal import tenant_or_personal
-from apiserver.texts import InvalidValueError
 from apiserver.tokens.answers import (
     ChangedRegistrationToken,
     NewRegistrationToken,
@@ -30,10 +27,6 @@ from apiserver.tokens.checks import checked_change, checked_token
 from apiserver.tokens.lifecycle import RegistrationTokenLifecycle, WithSecret, allowed_token
 from apiserver.tokens.registration_token import DeviceChoice, RegistrationToken, RegistrationTokenId
 from common.clock import Clock
-from common.problems import ProblemCode, ProblemError
-
-_BodyT = TypeVar("_BodyT", bound=Body)
-_CheckedT = TypeVar("_CheckedT")
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,12 @@ class RegistrationTokenHandlers:
         actor, user_id = self._actor(request), request[USER].user.id
         raw = await read_bytes(request)
         body = parse_body(raw, NewRegistrationToken)
-        asked = _checked(checked_token, body, actor.at)
-        repeatable = repeatable_request(request, raw, f"{actor.kind}:{actor.id}")
+        with values_checked():
+            asked = checked_token(body, actor.at)
+        repeatable = repeatable_request(request, raw, actor)
         tenant_id = await tenant_or_personal(self.storage, body.tenant_id, user_id)
-        made = await self.lifecycle.create(user_id, tenant_id, asked, actor, repeatable)
-        return _shown_once(made, actor, HTTPStatus.CREATED if made.is_new else HTTPStatus.OK)
+        token = await self.lifecycle.create(user_id, tenant_id, asked, actor, repeatable)
+        return _shown_once(token, actor, made(is_new=token.is_new))
 
     async def show(self, request: web.Request) -> web.Response:
         token_id, user_id = _token_id(request), request[USER].user.id
@@ -62,7 +56,9 @@ class RegistrationTokenHandlers:
 
     async def change(self, request: web.Request) -> web.Response:
         actor, user_id = self._actor(request), request[USER].user.id
-        change = _checked(checked_change, await read_body(request, ChangedRegistrationToken), actor.at)
+        body = await read_body(request, ChangedRegistrationToken)
+        with values_checked():
+            change = checked_change(body, actor.at)
         token = await self.lifecycle.change(
             user_id, _token_id(request), change, actor, expected_version(request)
         )
@@ -70,8 +66,8 @@ class RegistrationTokenHandlers:
 
     async def rotate(self, request: web.Request) -> web.Response:
         actor = self._actor(request)
-        made = await self.lifecycle.rotate(request[USER].user.id, _token_id(request), actor)
-        return _shown_once(made, actor, HTTPStatus.OK)
+        token = await self.lifecycle.rotate(request[USER].user.id, _token_id(request), actor)
+        return _shown_once(token, actor, HTTPStatus.OK)
 
     async def revoke(self, request: web.Request) -> web.Response:
         actor, user_id = self._actor(request), request[USER].user.id
@@ -98,17 +94,10 @@ def _token_id(request: web.Request) -> RegistrationTokenId:
     return RegistrationTokenId(request.match_info["registration_token_id"])
 
 
-def _checked(check: Callable[[_BodyT, datetime], _CheckedT], body: _BodyT, now: datetime) -> _CheckedT:
-    try:
-        return check(body, now)
-    except InvalidValueError as error:
-        raise ProblemError(ProblemCode.INVALID_BODY, error.detail) from None
-
-
 def _shown(token: RegistrationToken, now: datetime) -> web.Response:
     return resource_answer(registration_token_answer(token, now), token.version)
 
 
-def _shown_once(made: WithSecret, actor: Actor, status: HTTPStatus) -> web.Response:
-    answer = registration_token_with_secret(made, actor.at)
-    return resource_answer(answer, made.token.version, status=status)
+def _shown_once(token: WithSecret, actor: Actor, status: HTTPStatus) -> web.Response:
+    answer = registration_token_with_secret(token, actor.at)
+    return resource_answer(answer, token.token.version, status=status)
