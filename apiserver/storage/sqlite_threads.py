@@ -165,9 +165,9 @@ class Worker:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 # They waited for the same lock. Without this, each batch would wait as long after the former.
                 batch += self._waiting.those_behind()
-            unavailable = StorageUnavailableError(cause_of(error))
+            cause = cause_of(error)
             for unit in batch:
-                unit.error = unavailable
+                unit.error = StorageUnavailableError(cause)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

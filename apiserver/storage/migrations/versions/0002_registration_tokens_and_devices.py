@@ -11,6 +11,21 @@ BYTEWISE = sa.String().with_variant(postgresql.VARCHAR(collation="C"), "postgres
 
 
 def upgrade() -> None:
+    _idempotency_keys()
+    _barred_members()
+    _address_pools()
+    _audit_events()
+    _audit_heads()
+    _freed_addresses()
+    _invitations()
+    _registration_tokens()
+    _devices()
+    _registration_token_secrets()
+    _device_tokens()
+    _settings_of_tenants()
+
+
+def _idempotency_keys() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("caller", sa.String, nullable=False),
@@ -22,6 +37,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("idempotency_keys_created_at_index", "idempotency_keys", ["created_at"])
+
+
+def _barred_members() -> None:
     op.create_table(
         "barred_members",
         sa.Column("tenant_id", sa.String, nullable=False),
@@ -32,6 +50,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "user_id", name="barred_members_pk"),
         sqlite_with_rowid=False,
     )
+
+
+def _address_pools() -> None:
     op.create_table(
         "address_pools",
         sa.Column("tenant_id", sa.String, nullable=False),
@@ -42,6 +63,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", name="address_pools_pk"),
         sqlite_with_rowid=False,
     )
+
+
+def _audit_events() -> None:
     op.create_table(
         "audit_events",
         sa.Column("tenant_id", sa.String, nullable=False),
@@ -66,6 +90,9 @@ def upgrade() -> None:
     op.create_index(
         "audit_events_tenant_id_target_id_seq_index", "audit_events", ["tenant_id", "target_id", "seq"]
     )
+
+
+def _audit_heads() -> None:
     op.create_table(
         "audit_heads",
         sa.Column("tenant_id", sa.String, nullable=False),
@@ -75,6 +102,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", name="audit_heads_pk"),
         sqlite_with_rowid=False,
     )
+
+
+def _freed_addresses() -> None:
     op.create_table(
         "freed_addresses",
         sa.Column("tenant_id", sa.String, nullable=False),
@@ -84,6 +114,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "ipv4", name="freed_addresses_pk"),
         sqlite_with_rowid=False,
     )
+
+
+def _invitations() -> None:
     op.create_table(
         "invitations",
         sa.Column("id", BYTEWISE, nullable=False),
@@ -103,6 +136,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="invitations_pk"),
     )
     op.create_index("invitations_tenant_id_id_index", "invitations", ["tenant_id", "id"])
+
+
+def _registration_tokens() -> None:
     op.create_table(
         "registration_tokens",
         sa.Column("id", BYTEWISE, nullable=False),
@@ -139,6 +175,9 @@ def upgrade() -> None:
         "registration_tokens_owner_id_tenant_id_index", "registration_tokens", ["owner_id", "tenant_id"]
     )
     op.create_index("registration_tokens_tenant_id_id_index", "registration_tokens", ["tenant_id", "id"])
+
+
+def _devices() -> None:
     op.create_table(
         "devices",
         sa.Column("id", BYTEWISE, nullable=False),
@@ -175,46 +214,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="devices_pk"),
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "devices_ended_index",
-        "devices",
-        ["ended_at"],
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    )
-    op.create_index(
-        "devices_ephemeral_index",
-        "devices",
-        ["ephemeral_s", "last_seen_at"],
-        sqlite_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
-        postgresql_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
-    )
-    op.create_index(
-        "devices_expiring_index",
-        "devices",
-        ["expires_at"],
-        sqlite_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
-        postgresql_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
-    )
+    _what_devices_have_alone()
+    _lists_of_devices()
+
+
+def _what_devices_have_alone() -> None:
     op.create_index(
         "devices_live_name_key_key",
         "devices",
         ["tenant_id", "name_key"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
-    op.create_index(
-        "devices_live_index",
-        "devices",
-        ["tenant_id", "id"],
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
-    op.create_index(
-        "devices_live_of_owner_index",
-        "devices",
-        ["owner_id", "tenant_id", "id"],
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
@@ -242,6 +251,44 @@ def upgrade() -> None:
         sqlite_where=sa.text("public_key IS NOT NULL"),
         postgresql_where=sa.text("public_key IS NOT NULL"),
     )
+
+
+def _lists_of_devices() -> None:
+    op.create_index(
+        "devices_ended_index",
+        "devices",
+        ["ended_at"],
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
+        "devices_ephemeral_index",
+        "devices",
+        ["ephemeral_s", "last_seen_at"],
+        sqlite_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=sa.text("ephemeral_s IS NOT NULL AND ended_at IS NULL"),
+    )
+    op.create_index(
+        "devices_expiring_index",
+        "devices",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
+    )
+    op.create_index(
+        "devices_live_index",
+        "devices",
+        ["tenant_id", "id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
+        "devices_live_of_owner_index",
+        "devices",
+        ["owner_id", "tenant_id", "id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_index(
         "devices_registration_token_id_tenant_id_id_index",
         "devices",
@@ -261,6 +308,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("state <> 'active'"),
         postgresql_where=sa.text("state <> 'active'"),
     )
+
+
+def _registration_token_secrets() -> None:
     op.create_table(
         "registration_token_secrets",
         sa.Column("id", sa.String, nullable=False),
@@ -289,6 +339,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("revoked_at IS NOT NULL"),
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
+
+
+def _device_tokens() -> None:
     op.create_table(
         "device_tokens",
         sa.Column("id", sa.String, nullable=False),
@@ -309,6 +362,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("revoked_at IS NOT NULL"),
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
+
+
+def _settings_of_tenants() -> None:
     op.add_column(
         "tenants", sa.Column("device_approval", sa.String, server_default="automatic", nullable=False)
     )
