@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import CliError
+from common.files import put_over
 
 OWNER_ONLY: Final = 0o600
 
@@ -66,9 +67,8 @@ def replace_private(path: Path, body: bytes) -> None:
     new = path.with_name(f"{path.name}.new")
     try:
         new.unlink(missing_ok=True)
-        _write_synced(new, body)
-        new.replace(path)
-        _sync_folder(path.parent)
+        _write_new(new, body)
+        put_over(new, path)
     except OSError as error:
         with suppress(OSError):
             new.unlink(missing_ok=True)
@@ -98,18 +98,8 @@ def _refuse_shared_folder(folder: Path) -> None:
         raise CliError(f"{folder} can be changed by other users.", f"Run `chmod 700 {folder}`.")
 
 
-def _write_synced(path: Path, body: bytes) -> None:
+def _write_new(path: Path, body: bytes) -> None:
     # The mode is given at creation: between open and chmod others could read. O_EXCL: never somebody's link.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, OWNER_ONLY), "wb") as file:
         file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
