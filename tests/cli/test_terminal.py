@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,11 +37,18 @@ def terminal(*arguments: str, columns: int = 100, **variables: str) -> Iterator[
         encoding="utf-8",
         timeout=20,
         dimensions=(30, columns),
+        # A shell without job control starts what it puts in the background, CI perhaps, deaf to Ctrl-C; who
+        # sits at a terminal has a shell that does not.
+        preexec_fn=_hear_ctrl_c,
     )
     try:
         yield child
     finally:
         child.close(force=True)
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def read_to_the_end(child: "pexpect.spawn[str]") -> str:

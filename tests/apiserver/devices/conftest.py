@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from apiserver.janitor import Janitor
+from tests.apiserver.devices.janitors import a_janitor
 from tests.apiserver.machines import Person, World
 from tests.apiserver.server import AUDIENCE, api_server
 from tests.fakes.clock import FakeClock
@@ -45,3 +47,8 @@ async def alice(world: World) -> Person:
 @pytest_asyncio.fixture(loop_scope="module")
 async def bob(world: World) -> Person:
     return await world.person()
+
+
+@pytest.fixture
+def janitor(world: World) -> Janitor:
+    return a_janitor(world)

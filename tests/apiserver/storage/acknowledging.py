@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import count
 
 from apiserver.storage.contracts import Storage, Transaction
@@ -23,7 +24,7 @@ async def write_for_ever(where: str) -> None:
 
 async def _write(storage: Storage, numbers: "count[int]") -> None:
     for number in numbers:
-        user_id = await storage.write(lambda tx, number=number: _add_two_rows(tx, number))  # type: ignore[misc]
+        user_id = await storage.write(partial(_add_two_rows, number=number))
         print(user_id, flush=True)  # noqa: T201 - read by the test
 
 

@@ -239,11 +239,21 @@ def _is_of_few(name: str) -> bool:
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
+        ({}, "devices_live_index (tenant_id=?)"),
+        ({"by_name": True}, "devices_live_name_key_key (tenant_id=?)"),
         ({"name": "web"}, "devices_live_name_key_key (tenant_id=? AND name_key=?)"),
+        ({"name": "web", "by_name": True}, "devices_live_name_key_key (tenant_id=? AND name_key=?)"),
         ({"registration_token_id": "rgt_1"}, "(registration_token_id=? AND tenant_id=?)"),
-        ({"owner_id": "usr_1"}, "(owner_id=? AND tenant_id=?)"),
+        ({"registration_token_id": "rgt_1", "by_name": True}, "(registration_token_id=? AND tenant_id=?)"),
+        ({"owner_id": "usr_1"}, "devices_live_of_owner_index (owner_id=? AND tenant_id=?)"),
+        ({"owner_id": "usr_1", "by_name": True}, "devices_live_of_owner_index (owner_id=? AND tenant_id=?)"),
         ({"state": DeviceState.PENDING}, "devices_waiting_index (tenant_id=? AND state=?)"),
-        ({"after": "dev_1"}, "(tenant_id=? AND id>?)"),
+        (
+            {"state": DeviceState.QUARANTINED, "by_name": True},
+            "devices_waiting_index (tenant_id=? AND state=?)",
+        ),
+        ({"state": DeviceState.REVOKED}, "devices_waiting_index (tenant_id=? AND state=?)"),
+        ({"after": "dev_1"}, "devices_live_index (tenant_id=? AND id>?)"),
         ({"after": "web", "by_name": True}, "devices_live_name_key_key (tenant_id=? AND name_key>?)"),
     ],
     ids=str,
@@ -266,4 +276,4 @@ async def test_a_name_is_looked_up_by_its_index(sqlite: sqlite3.Connection) -> N
     await SqlDevices(recorder).is_name_taken(TENANT, "web")
     [plan] = sqlite_plans(sqlite, {"name": recorder.statements[0]}).values()
 
-    assert "(tenant_id=? AND name_key=?)" in plan[0]
+    assert plan == ["SEARCH devices USING INDEX devices_live_name_key_key (tenant_id=? AND name_key=?)"]

@@ -1,7 +1,7 @@
 """What holds for the SQLite file alone."""
 
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from apiserver.errors import StorageUnavailableError
 from apiserver.storage.location import SqliteFile
 from apiserver.storage.sql import open_storage
+from apiserver.storage.sqlite import LOCK_WAIT, connect
 from common.env import SettingsError
 from tests.apiserver.storage.databases import SqliteDatabase, start
 from tests.apiserver.storage.rows import a_user, add_user, find
@@ -51,6 +52,18 @@ async def test_the_journal_is_written_ahead(path: Path) -> None:
     await start(SqliteFile(path))
 
     assert SqliteDatabase(SqliteFile(path)).execute("PRAGMA journal_mode") == "wal\n"
+
+
+async def test_a_commit_waits_for_the_disk_and_rows_for_what_they_speak_of(path: Path) -> None:
+    """No test here can cut the power: `FULL` is what SQLite promises to survive it with."""
+    await start(SqliteFile(path))
+
+    with closing(connect(path, LOCK_WAIT)) as connection:
+        settings = [
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("synchronous", "foreign_keys")
+        ]
+
+    assert settings == [(2,), (1,)]
 
 
 async def test_a_file_that_is_away_is_not_made_anew_and_is_used_when_it_is_back(path: Path) -> None:
