@@ -8,6 +8,7 @@ from apiserver.devices.device import Device
 from apiserver.storage.records import StoredSecret
 from apiserver.tenants.users import User
 from apiserver.tokens.registration_token import RegistrationToken
+from apiserver.tokens.service_token import ServiceToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,22 @@ class RegistrationTokenCaller:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceCaller:
+    """Software with a service token that is neither expired nor revoked.
+
+    It acts for `owner`, who made it: in one tenant, within its scopes, and with no more than what the owner's
+    role there allows now.
+    """
+
+    token: ServiceToken
+    owner: User
+
+
+@dataclass(frozen=True, slots=True)
 class Anonymous:
     """Someone who presented no credential. A wrong credential makes no caller at all: it is refused."""
 
 
 # Whoever matches on the union ends with `assert_never`, so that the type checker finds every place that must
 # say what a new kind may do.
-Caller: TypeAlias = UserCaller | DeviceCaller | RegistrationTokenCaller | Anonymous
+Caller: TypeAlias = UserCaller | DeviceCaller | RegistrationTokenCaller | ServiceCaller | Anonymous

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     TOKENS_WRITE = "tokens:write"
     TENANTS_ADMIN = "tenants:admin"
     AUDIT_READ = "audit:read"
+    TOKENS_INTROSPECT = "tokens:introspect"
 
 
 ALL_SCOPES = frozenset(Scope)

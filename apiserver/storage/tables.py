@@ -398,3 +398,34 @@ idempotency_keys = Table(
     Index(None, "created_at"),
     sqlite_with_rowid=False,
 )
+
+service_tokens = Table(
+    "service_tokens",
+    metadata,
+    Column("id", _BYTEWISE, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    Column("label", String, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "tenant_id", "id"),
+    Index(None, "owner_id"),
+    sqlite_with_rowid=False,
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("algorithm", String, nullable=False),
+    Column("public_jwk", Json, nullable=False),
+    Column("sealed_private_key", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("signs_from", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+    sqlite_with_rowid=False,
+)

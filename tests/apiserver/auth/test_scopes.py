@@ -17,6 +17,7 @@ def test_the_names_are_those_that_providers_are_told() -> None:
         "tokens:write",
         "tenants:admin",
         "audit:read",
+        "tokens:introspect",
     }
 
 
