@@ -16,13 +16,14 @@ from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
+from apiserver.devices.device import DeviceId
 from apiserver.devices.handlers import DeviceHandlers
-from apiserver.devices.last_seen import LastSeen
 from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.devices.listing import DeviceListing
 from apiserver.devices.register import Registrar
 from apiserver.errors import StorageUnavailableError
 from apiserver.janitor import Janitor
+from apiserver.last_seen import LastSeen
 from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.pages import cursors
 from apiserver.routes import Handlers, api_routes
@@ -43,6 +44,9 @@ from apiserver.tenants.members import Members
 from apiserver.tokens.handlers import RegistrationTokenHandlers
 from apiserver.tokens.lifecycle import RegistrationTokenLifecycle
 from apiserver.tokens.listing import RegistrationTokenListing
+from apiserver.tokens.service_handlers import ServiceTokenHandlers
+from apiserver.tokens.service_token import ServiceTokenId
+from apiserver.tokens.service_tokens import ServiceTokens
 from common.clock import Clock, SystemClock
 from common.env import SettingsError
 from common.health import Health
@@ -68,7 +72,8 @@ class Parts:
     storage: Storage
     storage_watch: StorageWatch
     registry: CollectorRegistry
-    last_seen: LastSeen
+    last_seen: LastSeen[DeviceId]
+    service_tokens_last_used: LastSeen[ServiceTokenId]
     auditor: Auditor
     device_lifecycle: DeviceLifecycle
 
@@ -106,9 +111,14 @@ async def open_parts(
         )
         tasks.keep_running("provider", issuer.keep_fresh)
         tasks.keep_running("storage_watch", watch.keep_looking)
-        last_seen = LastSeen(storage)
+        last_seen = LastSeen[DeviceId](storage, lambda transaction, *seen: transaction.devices.seen(*seen))
+        last_used = LastSeen[ServiceTokenId](
+            storage, lambda transaction, *used: transaction.service_tokens.used(*used)
+        )
         stack.push_async_callback(_try, last_seen.write)
+        stack.push_async_callback(_try, last_used.write)
         tasks.keep_running("last_seen", last_seen.keep_writing)
+        tasks.keep_running("service_tokens_last_used", last_used.keep_writing)
         tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
         auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
         registry = CollectorRegistry()
@@ -124,6 +134,7 @@ async def open_parts(
             storage_watch=watch,
             registry=registry,
             last_seen=last_seen,
+            service_tokens_last_used=last_used,
             auditor=auditor,
             device_lifecycle=lifecycle,
         )
@@ -170,7 +181,9 @@ def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
         logins=VerifiedLogins(LoginVerifier(parts.issuer, settings.audience, settings.bearer)),
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness, parts.auditor),
-        secrets=SecretAuthenticator(parts.storage, parts.clock, parts.last_seen),
+        secrets=SecretAuthenticator(
+            parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used
+        ),
     )
 
 
@@ -195,6 +208,9 @@ def _handlers(parts: Parts) -> Handlers:
             storage, RegistrationTokenLifecycle(storage, auditor, randomness), clock
         ),
         registration_token_list=RegistrationTokenListing(storage, lists, clock),
+        service_tokens=ServiceTokenHandlers(
+            storage, ServiceTokens(storage, auditor, randomness), lists, clock
+        ),
         audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
     )
 

@@ -37,6 +37,7 @@ UserIdText = Annotated[str, Meta(pattern=rf"^{id_form('usr')}\Z")]
 TenantIdText = Annotated[str, Meta(pattern=rf"^{id_form('ten')}\Z")]
 InvitationIdText = Annotated[str, Meta(pattern=rf"^{id_form('inv')}\Z")]
 RegistrationTokenIdText = Annotated[str, Meta(pattern=rf"^{id_form('rgt')}\Z")]
+ServiceTokenIdText = Annotated[str, Meta(pattern=rf"^{id_form('svt')}\Z")]
 DeviceIdText = Annotated[str, Meta(pattern=rf"^{id_form('dev')}\Z")]
 DeviceTokenIdText = Annotated[str, Meta(pattern=rf"^{id_form('dtk')}\Z")]
 

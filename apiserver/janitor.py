@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from apiserver.audit.trail import Actor
 from apiserver.devices.device import DeviceId
-from apiserver.devices.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.devices.lifecycle import DeviceLifecycle
+from apiserver.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.storage.contracts import LeftoverRepository, Storage, Transaction
 from common.clock import Clock
 
@@ -50,6 +50,7 @@ KEEPING = (
         lambda old, *of: old.remove_registration_token_secrets(*of),
     ),
     Keeping("ended_invitations", timedelta(days=30), lambda old, *of: old.remove_invitations(*of)),
+    Keeping("ended_service_tokens", timedelta(days=30), lambda old, *of: old.remove_service_tokens(*of)),
     Keeping("idempotency_keys", timedelta(hours=24), lambda old, *of: old.remove_idempotency_keys(*of)),
 )
 
@@ -59,7 +60,7 @@ class Janitor:
         self,
         storage: Storage,
         lifecycle: DeviceLifecycle,
-        last_seen: LastSeen,
+        last_seen: LastSeen[DeviceId],
         clock: Clock,
         registry: CollectorRegistry,
     ) -> None:

@@ -60,6 +60,14 @@ from apiserver.tokens.answers import (
 )
 from apiserver.tokens.handlers import RegistrationTokenHandlers
 from apiserver.tokens.listing import RegistrationTokenListing
+from apiserver.tokens.service_answers import (
+    NewServiceToken,
+    ServiceTokenAnswer,
+    ServiceTokenList,
+    ServiceTokenQuery,
+    ServiceTokenWithSecret,
+)
+from apiserver.tokens.service_handlers import ServiceTokenHandlers
 from common.problems import ProblemCode
 from common.routing import Route
 
@@ -75,6 +83,8 @@ _DEVICE = f"{_DEVICES}/{{device_id:{id_form('dev')}}}"
 _MY_DEVICE = f"{_DEVICES}/me"
 _TOKENS = "/api/v1/registration-tokens"
 _TOKEN = f"{_TOKENS}/{{registration_token_id:{id_form('rgt')}}}"
+_SERVICE_TOKENS = "/api/v1/service-tokens"
+_SERVICE_TOKEN = f"{_SERVICE_TOKENS}/{{service_token_id:{id_form('svt')}}}"
 _AUDIT = "/api/v1/audit-events"
 _WRONG_STATE = (ProblemCode.WRONG_STATE,)
 _NOT_INVITED = (ProblemCode.INVITATION_NOT_USABLE, ProblemCode.ALREADY_MEMBER)
@@ -109,6 +119,7 @@ class Handlers:
     device_list: DeviceListing
     registration_tokens: RegistrationTokenHandlers
     registration_token_list: RegistrationTokenListing
+    service_tokens: ServiceTokenHandlers
     audit: AuditHandlers
 
 
@@ -118,6 +129,7 @@ def api_routes(handlers: Handlers) -> list[Route[Access]]:
         *_tenant_routes(handlers),
         *_device_routes(handlers),
         *_registration_token_routes(handlers),
+        *_service_token_routes(handlers),
         *_audit_routes(handlers),
     ]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
@@ -187,6 +199,16 @@ def _registration_token_routes(handlers: Handlers) -> list[Route[Access]]:
         Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write, problems=_WRONG_STATE),
         Route("POST", f"{_TOKEN}/revoke", tokens.revoke, user, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
         Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write, problems=_WRONG_STATE),
+    ]  # fmt: skip
+
+
+def _service_token_routes(handlers: Handlers) -> list[Route[Access]]:
+    tokens, user, admin = handlers.service_tokens, Access.USER, Scope.TENANTS_ADMIN
+    return [
+        Route("POST", _SERVICE_TOKENS, tokens.create, user, "Make a service token", ServiceTokenWithSecret, NewServiceToken, status=201, scope=admin, problems=(ProblemCode.SECRET_ALREADY_USED, ProblemCode.WRONG_STATE)),
+        Route("GET", _SERVICE_TOKENS, tokens.show_all, user, "The service tokens of a tenant", ServiceTokenList, query=ServiceTokenQuery, scope=admin),
+        Route("GET", _SERVICE_TOKEN, tokens.show, user, "One service token", ServiceTokenAnswer, scope=admin),
+        Route("POST", f"{_SERVICE_TOKEN}/revoke", tokens.revoke, user, "End a service token", ServiceTokenAnswer, scope=admin),
     ]  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class ProblemCode(StrEnum):
     REGISTRATION_TOKEN_REVOKED = "registration_token_revoked"  # noqa: S105 - the name of a code
     REGISTRATION_TOKEN_SUSPENDED = "registration_token_suspended"  # noqa: S105 - the name of a code
     REGISTRATION_TOKEN_NOT_YET_VALID = "registration_token_not_yet_valid"  # noqa: S105 - the name of a code
+    SERVICE_TOKEN_EXPIRED = "service_token_expired"  # noqa: S105 - the name of a code
+    SERVICE_TOKEN_REVOKED = "service_token_revoked"  # noqa: S105 - the name of a code
     SOURCE_NOT_ALLOWED = "source_not_allowed"
     NAME_NOT_ALLOWED = "name_not_allowed"
     NAME_TAKEN = "name_taken"
@@ -116,6 +118,8 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
         HTTPStatus.FORBIDDEN,
         "The registration token is not valid yet",
     ),
+    ProblemCode.SERVICE_TOKEN_EXPIRED: (HTTPStatus.UNAUTHORIZED, "The service token has expired"),
+    ProblemCode.SERVICE_TOKEN_REVOKED: (HTTPStatus.UNAUTHORIZED, "The service token was revoked"),
     ProblemCode.SOURCE_NOT_ALLOWED: (HTTPStatus.FORBIDDEN, "The registration token is not for this network"),
     ProblemCode.NAME_NOT_ALLOWED: (HTTPStatus.FORBIDDEN, "The registration token is not for this name"),
     ProblemCode.NAME_TAKEN: (HTTPStatus.CONFLICT, "The name is taken"),

@@ -3,12 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 import msgspec
 from aiohttp import web
 
 from apiserver.audit.chain import AuditEvent, AuditEventId, linked
-from apiserver.auth.principal import Caller, DeviceCaller, RegistrationTokenCaller, UserCaller
+from apiserver.auth.principal import (
+    Anonymous,
+    Caller,
+    DeviceCaller,
+    RegistrationTokenCaller,
+    ServiceCaller,
+    UserCaller,
+)
 from apiserver.derived_keys import DerivedKey
 from apiserver.ids import new_id
 from apiserver.storage.contracts import Transaction
@@ -91,8 +99,12 @@ def _name_of(caller: Caller) -> tuple[str, str]:
             return "device", device.id
         case RegistrationTokenCaller(token=token):
             return "registration_token", token.id
-        case _:
+        case ServiceCaller(token=service_token):
+            return "service_token", service_token.id
+        case Anonymous():
             return "anonymous", ""
+        case _:
+            assert_never(caller)
 
 
 def _json(facts: Facts | None) -> str | None:

@@ -62,6 +62,10 @@ class Authenticator:
                 caller = await self.secrets.device(presented)
                 request[CALLER_LABEL] = CallerLabel("device", caller.device.id)
                 return caller
+            case SecretKind.SERVICE if presented:
+                service = await self.secrets.service_token(presented)
+                request[CALLER_LABEL] = CallerLabel("service_token", service.token.id)
+                return service
             case _:
                 raise InvalidTokenError("malformed_secret")
 

@@ -14,6 +14,7 @@ class Deed(StrEnum):
     MANAGE_REGISTRATION_TOKENS = "manage_registration_tokens"
     APPROVE_DEVICES = "approve_devices"
     MANAGE_MEMBERS = "manage_members"
+    MANAGE_SERVICE_TOKENS = "manage_service_tokens"
     CHANGE_TENANT = "change_tenant"
     READ_AUDIT = "read_audit"
     DELETE_TENANT = "delete_tenant"
@@ -38,6 +39,7 @@ _TABLE = {
     Deed.MANAGE_REGISTRATION_TOKENS: (_N, _O, _A, _A),
     Deed.APPROVE_DEVICES: (_N, _N, _A, _A),
     Deed.MANAGE_MEMBERS: (_N, _N, _A, _A),
+    Deed.MANAGE_SERVICE_TOKENS: (_N, _N, _A, _A),
     Deed.CHANGE_TENANT: (_N, _N, _A, _A),
     Deed.READ_AUDIT: (_N, _N, _A, _A),
     Deed.DELETE_TENANT: (_N, _N, _N, _A),

@@ -1,4 +1,4 @@
-"""From a secret of ours to its caller: a registration token or a device token, looked up and judged.
+"""From a secret of ours to its caller: a registration, device or service token, looked up and judged.
 
 An unknown secret is refused without a reason. Who holds a right one is told why it does not do: it is theirs.
 """
@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs
 
-from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller
-from apiserver.devices.device import Device, DeviceState
-from apiserver.devices.last_seen import LastSeen
+from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
+from apiserver.devices.device import Device, DeviceId, DeviceState
+from apiserver.last_seen import LastSeen
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import StoredSecret
+from apiserver.tenants.users import User
 from apiserver.tokens.secret import PresentedSecret, matches
+from apiserver.tokens.service_token import (
+    SERVICE_TOKEN_PREFIX,
+    ServiceToken,
+    ServiceTokenId,
+    ServiceTokenState,
+)
 from common.clock import Clock
 from common.jwt import InvalidTokenError
 from common.problems import ProblemCode, ProblemError
@@ -31,13 +38,24 @@ _REFUSED_STATES = {
         ProblemCode.DEVICE_SUSPENDED, "This device is suspended. Somebody who manages it can resume it."
     ),
 }
+_REFUSED_SERVICES = {
+    ServiceTokenState.REVOKED: (
+        ProblemCode.SERVICE_TOKEN_REVOKED,
+        "This service token was revoked. Ask an administrator of the tenant for a new one.",
+    ),
+    ServiceTokenState.EXPIRED: (
+        ProblemCode.SERVICE_TOKEN_EXPIRED,
+        "This service token has expired. Ask an administrator of the tenant for a new one.",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class SecretAuthenticator:
     storage: Storage
     clock: Clock
-    last_seen: LastSeen
+    last_seen: LastSeen[DeviceId]
+    last_used: LastSeen[ServiceTokenId]
 
     async def registration_token(self, presented: PresentedSecret) -> RegistrationTokenCaller:
         """Raises `InvalidTokenError` for an unknown secret and `ProblemError` for one that was replaced."""
@@ -66,6 +84,34 @@ class SecretAuthenticator:
         self.last_seen.note(device.id, self.clock.now())
         return DeviceCaller(device)
 
+    async def service_token(self, presented: PresentedSecret) -> ServiceCaller:
+        """As `registration_token`; one that was revoked or has expired is told so.
+
+        Whether the owner is still in the tenant is looked up where it acts, in the transaction of the deed.
+        """
+        token_id = ServiceTokenId(f"{SERVICE_TOKEN_PREFIX}{presented.public_id}")
+        found = await self.storage.read(lambda view: _with_owner(view, token_id))
+        if found is None or not matches(found[0].secret_hash, presented):
+            raise InvalidTokenError("unknown_secret")
+        token, owner = found
+        now = self.clock.now()
+        if (refusal := _REFUSED_SERVICES.get(token.state(now))) is not None:
+            code, detail = refusal
+            raise ProblemError(code, detail, headers=_CHALLENGE)
+        if token.last_used_at is None:
+            await self._use_service_first(token)
+        else:
+            self.last_used.note(token.id, now)
+        return ServiceCaller(token, owner)
+
+    async def _use_service_first(self, token: ServiceToken) -> None:
+        """At once: whoever repeats the request that made it gets no new secret from now on."""
+        now = self.clock.now()
+        if not await self.storage.write(
+            lambda transaction: transaction.service_tokens.use_first(token.id, token.secret_hash, now)
+        ):
+            raise InvalidTokenError("replaced_secret")
+
     async def _use_first(self, device: Device, token: StoredSecret) -> None:
         """The first use is the proof that the answer arrived: what it replaces ends only now."""
         now = self.clock.now()
@@ -74,6 +120,12 @@ class SecretAuthenticator:
             await transaction.devices.use_token(device.id, token, now)
 
         await self.storage.write(use)
+
+
+async def _with_owner(view: Transaction, token_id: ServiceTokenId) -> tuple[ServiceToken, User] | None:
+    token = await view.service_tokens.by_id(token_id)
+    owner = token and await view.users.by_id(token.owner_id)
+    return (token, owner) if token and owner else None
 
 
 def _replaced(what: str) -> ProblemError:

@@ -17,6 +17,7 @@ from apiserver.storage.records import (
     DevicePage,
     FormerRequest,
     RegistrationTokenPage,
+    ServiceTokenPage,
     Step,
     StoredSecret,
 )
@@ -24,6 +25,7 @@ from apiserver.storage.tenant_contracts import InvitationRepository, TenantRepos
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
 from apiserver.tokens.registration_token import RegistrationToken, RegistrationTokenId
+from apiserver.tokens.service_token import ServiceToken, ServiceTokenId
 
 T = TypeVar("T")
 
@@ -89,6 +91,38 @@ class RegistrationTokenRepository(Protocol):
         ...
 
     async def revoke_secret(self, secret_id: str, now: datetime) -> None: ...
+
+
+class ServiceTokenRepository(Protocol):
+    async def add(self, token: ServiceToken) -> None: ...
+
+    async def by_id(self, token_id: ServiceTokenId) -> ServiceToken | None: ...
+
+    async def page(self, page: ServiceTokenPage) -> Sequence[ServiceToken]: ...
+
+    async def use_first(self, token_id: ServiceTokenId, secret_hash: bytes, now: datetime) -> bool:
+        """Whether it still has this secret and is not revoked, and was used now."""
+        ...
+
+    async def used(self, token_id: ServiceTokenId, at: datetime) -> None:
+        """Notes that it was used; never goes back."""
+        ...
+
+    async def replace_secret(self, token_id: ServiceTokenId, secret_hash: bytes) -> bool:
+        """Whether it was neither used nor revoked, and has this secret now."""
+        ...
+
+    async def revoke(self, token_id: ServiceTokenId, now: datetime) -> bool:
+        """Whether it was not revoked, and is now. Of many who do it at once, one is told True."""
+        ...
+
+    async def revoke_of_tenant(self, tenant_id: TenantId, now: datetime) -> int:
+        """Revokes all that are not; gives their number."""
+        ...
+
+    async def revoke_of_owner(self, tenant_id: TenantId, owner_id: UserId, now: datetime) -> int:
+        """As `revoke_of_tenant`, those alone that act for this user."""
+        ...
 
 
 class DeviceRepository(Protocol):
@@ -258,6 +292,10 @@ class LeftoverRepository(Protocol):
         """Those that were accepted or revoked, or have expired."""
         ...
 
+    async def remove_service_tokens(self, before: datetime, limit: int) -> int:
+        """Those that were revoked or have expired."""
+        ...
+
 
 class Transaction(Protocol):
     """Reads and writes that belong together."""
@@ -273,6 +311,9 @@ class Transaction(Protocol):
 
     @property
     def registration_tokens(self) -> RegistrationTokenRepository: ...
+
+    @property
+    def service_tokens(self) -> ServiceTokenRepository: ...
 
     @property
     def devices(self) -> DeviceRepository: ...

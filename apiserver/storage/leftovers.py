@@ -16,9 +16,10 @@ from apiserver.storage.tables import (
     idempotency_keys,
     invitations,
     registration_token_secrets,
+    service_tokens,
 )
 
-_DEVICES, _INVITATIONS = devices.c, invitations.c
+_DEVICES, _INVITATIONS, _SERVICE_TOKENS = devices.c, invitations.c, service_tokens.c
 _CAN_RUN_OUT = and_(_DEVICES.ended_at.is_(None), _DEVICES.state != DeviceState.SUSPENDED.value)
 _EPHEMERAL_TIMES = statement(
     select(_DEVICES.ephemeral_s)
@@ -69,6 +70,9 @@ _REMOVE_KEYS = _removal(idempotency_keys, idempotency_keys.c.created_at)
 _REMOVE_INVITATIONS = _removal(
     invitations, func.coalesce(_INVITATIONS.accepted_at, _INVITATIONS.revoked_at, _INVITATIONS.expires_at)
 )
+_REMOVE_SERVICE_TOKENS = _removal(
+    service_tokens, func.coalesce(_SERVICE_TOKENS.revoked_at, _SERVICE_TOKENS.expires_at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,9 @@ class SqlLeftovers:
 
     async def remove_invitations(self, before: datetime, limit: int) -> int:
         return await self._remove(_REMOVE_INVITATIONS, before, limit)
+
+    async def remove_service_tokens(self, before: datetime, limit: int) -> int:
+        return await self._remove(_REMOVE_SERVICE_TOKENS, before, limit)
 
     async def _remove(self, removal: Statement, before: datetime, limit: int) -> int:
         return len(await self.connection.rows(removal, {"before": before, "most": limit}))

@@ -70,6 +70,16 @@ class RegistrationTokenPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTokenPage:
+    """Which service tokens are asked for; `after` is the id of the last one seen."""
+
+    tenant_id: TenantId
+    limit: int
+    is_newest_first: bool
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePage:
     """Which devices are asked for. Without a state: all that have not ended.
 

@@ -23,6 +23,7 @@ from apiserver.storage.location import DatabaseLocation, SqliteFile
 from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
 from apiserver.storage.postgresql import open_postgresql
 from apiserver.storage.registration_tokens import SqlRegistrationTokens
+from apiserver.storage.service_tokens import SqlServiceTokens
 from apiserver.storage.sqlite import LOCK_WAIT, open_sqlite, prepare_file
 from apiserver.storage.statement import statement
 from apiserver.storage.tenants import SqlTenants
@@ -59,6 +60,10 @@ class SqlTransaction:
     @property
     def registration_tokens(self) -> SqlRegistrationTokens:
         return SqlRegistrationTokens(self.connection)
+
+    @property
+    def service_tokens(self) -> SqlServiceTokens:
+        return SqlServiceTokens(self.connection)
 
     @property
     def devices(self) -> SqlDevices:

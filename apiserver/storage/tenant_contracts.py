@@ -11,6 +11,8 @@ from apiserver.tenants.users import Identity, Profile, User, UserId
 
 
 class UserRepository(Protocol):
+    async def by_id(self, user_id: UserId) -> User | None: ...
+
     async def by_identity(self, identity: Identity) -> User | None: ...
 
     async def add(self, user: User) -> bool:

@@ -9,6 +9,7 @@ from apiserver.storage.statement import Row, insert_unless_there, statement
 from apiserver.storage.tables import users
 from apiserver.tenants.users import Identity, Profile, User, UserId
 
+_BY_ID = statement(select(users).where(users.c.id == bindparam("user_id")))
 _BY_IDENTITY = statement(
     select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"))
 )
@@ -25,6 +26,10 @@ class SqlUsers:
     """`tenant_contracts.UserRepository`."""
 
     connection: Connection
+
+    async def by_id(self, user_id: UserId) -> User | None:
+        row = await row_of(self.connection, _BY_ID, {"user_id": user_id})
+        return None if row is None else _as_user(row)
 
     async def by_identity(self, identity: Identity) -> User | None:
         row = await row_of(

@@ -49,6 +49,8 @@ export type ProblemCode =
   | "request_timeout"
   | "request_too_large"
   | "secret_already_used"
+  | "service_token_expired"
+  | "service_token_revoked"
   | "source_not_allowed"
   | "step_up_required"
   | "store_unavailable"
@@ -382,6 +384,58 @@ export type DeviceChoice = "keep" | "revoke" | "suspend";
 export type RevokeRegistrationToken = {
   readonly "devices": DeviceChoice;
   readonly "dry_run"?: boolean;
+};
+
+/** `token` is the secret, for the service. It is shown this once. */
+export type ServiceTokenWithSecret = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "owner_id": string;
+  readonly "label": string;
+  readonly "scopes": ReadonlyArray<Scope>;
+  readonly "created_at": string;
+  readonly "expires_at": string;
+  readonly "last_used_at": string | null;
+  readonly "state": ServiceTokenState;
+  readonly "token": string;
+};
+
+export type Scope =
+  | "audit:read"
+  | "devices:read"
+  | "devices:write"
+  | "tenants:admin"
+  | "tokens:introspect"
+  | "tokens:read"
+  | "tokens:write";
+
+export type ServiceTokenState = "active" | "expired" | "revoked";
+
+/** A token that acts for its maker. Without `expires_at` it holds for 90 days; 366 are the most. */
+export type NewServiceToken = {
+  readonly "label": string;
+  readonly "scopes": ReadonlyArray<Scope>;
+  readonly "tenant_id"?: string | null;
+  readonly "expires_at"?: string | null;
+};
+
+/** `next_cursor` is null on the last page. */
+export type ServiceTokenList = {
+  readonly "items": ReadonlyArray<ServiceTokenAnswer>;
+  readonly "next_cursor": string | null;
+};
+
+/** A service token, which acts for `owner_id`. Its secret is shown once, when it is made. */
+export type ServiceTokenAnswer = {
+  readonly "id": string;
+  readonly "tenant_id": string;
+  readonly "owner_id": string;
+  readonly "label": string;
+  readonly "scopes": ReadonlyArray<Scope>;
+  readonly "created_at": string;
+  readonly "expires_at": string;
+  readonly "last_used_at": string | null;
+  readonly "state": ServiceTokenState;
 };
 
 /** The newest first. `next_cursor` is null on the last page. */

@@ -12,6 +12,7 @@ manage_devices               none  own   all   all
 manage_registration_tokens   none  own   all   all
 approve_devices              none  none  all   all
 manage_members               none  none  all   all
+manage_service_tokens        none  none  all   all
 change_tenant                none  none  all   all
 read_audit                   none  none  all   all
 delete_tenant                none  none  none  all

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from apiserver.audit.trail import Actor
 from apiserver.devices.device import DeviceId
-from apiserver.devices.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.janitor import LONGEST_LISTENING, PATIENCE, Janitor
+from apiserver.last_seen import WRITE_INTERVAL, LastSeen
 from apiserver.storage.contracts import Transaction
 from apiserver.storage.records import Step
 from apiserver.tenants.tenants import TenantId
@@ -105,7 +105,9 @@ class TestDevicesThatLeave:
         self, world: World, alice: Person, janitor: Janitor
     ) -> None:
         device = await joined(await alice.token(ephemeral_s=SILENCE_S))
-        elsewhere = LastSeen(world.storage)
+        elsewhere = LastSeen[DeviceId](
+            world.storage, lambda transaction, *seen: transaction.devices.seen(*seen)
+        )
         advance(world, timedelta(seconds=SILENCE_S))
         elsewhere.note(DeviceId(device["id"]), world.clock.now())
         advance(world, 2 * WRITE_INTERVAL)

@@ -20,8 +20,9 @@ from apiserver.storage.audit import SqlAudit
 from apiserver.storage.devices import SqlDevices
 from apiserver.storage.location import PostgresAddress
 from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
-from apiserver.storage.records import AuditPage, DevicePage, RegistrationTokenPage
+from apiserver.storage.records import AuditPage, DevicePage, RegistrationTokenPage, ServiceTokenPage
 from apiserver.storage.registration_tokens import SqlRegistrationTokens
+from apiserver.storage.service_tokens import SqlServiceTokens
 from apiserver.storage.sqlite import prepare_file
 from apiserver.storage.statement import Row, Statement
 from apiserver.tenants.tenants import TenantId
@@ -38,8 +39,8 @@ DEVICE_FILTERS: dict[str, Any] = {
     "name": "web",
     "after": "x",
 }
-# Invitations are as few as people.
-WHOLE_ON_SQLITE = {"leftovers._REMOVE_INVITATIONS"}
+# Invitations are as few as people, service tokens as the software that they set up.
+WHOLE_ON_SQLITE = {"leftovers._REMOVE_INVITATIONS", "leftovers._REMOVE_SERVICE_TOKENS"}
 # Where PostgreSQL rather reads all: a ninth of a table is changed, the oldest rows are removed, or the
 # index itself is small.
 WHOLE_ON_POSTGRESQL = {
@@ -48,6 +49,7 @@ WHOLE_ON_POSTGRESQL = {
     "leftovers._REMOVE_INVITATIONS",
     "leftovers._REMOVE_KEYS",
     "leftovers._REMOVE_SECRETS",
+    "leftovers._REMOVE_SERVICE_TOKENS",
 }
 AUDIT_FILTERS: dict[str, Any] = {
     "actor_id": "usr_1", "action": "device.revoked", "target_id": "dev_1", "since": NOW, "until": NOW,
@@ -73,6 +75,8 @@ INSERT INTO devices (id, tenant_id, owner_id, registration_token_id, name, name_
     FROM generate_series(1, 5000) n;
 INSERT INTO device_tokens SELECT 'dtk_' || n, 'dev_' || n, '', now(), NULL, NULL
     FROM generate_series(1, 5000) n;
+INSERT INTO service_tokens SELECT 'svt_' || n, 'ten_' || n % 9 + 1, 'usr_' || n % 300 + 1, '', '[]', '', now(),
+        now(), NULL, NULL FROM generate_series(1, 1000) n;
 INSERT INTO audit_events SELECT 'ten_' || n % 9 + 1, n, n, now(), 'user', 'usr_1', 'device.revoked', 'device',
         'dev_' || n, NULL, NULL, NULL, NULL, 'key', '' FROM generate_series(1, 5000) n;
 ANALYZE;
@@ -132,6 +136,10 @@ async def list_statements() -> dict[str, Statement]:
         tokens = RegistrationTokenPage(tenant_id=TENANT, limit=9, is_newest_first=newest, **filters)
         await SqlRegistrationTokens(recorder).page(tokens)
         names.append(f"registration tokens {newest} {sorted(filters)}")
+    for filters, newest in product(some_of({"after": "x"}, 1), [False, True]):
+        services = ServiceTokenPage(tenant_id=TENANT, limit=9, is_newest_first=newest, **filters)
+        await SqlServiceTokens(recorder).page(services)
+        names.append(f"service tokens {newest} {sorted(filters)}")
     for filters, newest in product(some_of(AUDIT_FILTERS, 3), [False, True]):
         audit = AuditPage(tenant_id=TENANT, limit=9, is_newest_first=newest, **filters)
         await SqlAudit(recorder).page(audit)

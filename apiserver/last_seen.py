@@ -1,9 +1,10 @@
-"""When devices were last seen: noted in memory, written in batches, so that no request costs a write."""
+"""When things were last seen or used: noted in memory, written in batches. No request costs a write."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Generic, TypeAlias, TypeVar
 
-from apiserver.devices.device import DeviceId
 from apiserver.storage.contracts import Storage, Transaction
 
 WRITE_INTERVAL = timedelta(seconds=20)
@@ -11,14 +12,20 @@ WRITE_INTERVAL = timedelta(seconds=20)
 
 _LARGEST_BATCH = 500
 
+IdT = TypeVar("IdT", bound=str)
+Keep: TypeAlias = Callable[[Transaction, IdT, datetime], Awaitable[None]]
 
-class LastSeen:
-    def __init__(self, storage: Storage) -> None:
+
+class LastSeen(Generic[IdT]):
+    """Of things of one kind; `keep` writes the moment of one of them."""
+
+    def __init__(self, storage: Storage, keep: Keep[IdT]) -> None:
         self._storage = storage
-        self._noted: dict[DeviceId, datetime] = {}
+        self._keep = keep
+        self._noted: dict[IdT, datetime] = {}
 
-    def note(self, device_id: DeviceId, at: datetime) -> None:
-        self._noted[device_id] = at
+    def note(self, id_: IdT, at: datetime) -> None:
+        self._noted[id_] = at
 
     async def keep_writing(self) -> None:
         """For `Tasks.keep_running`."""
@@ -38,12 +45,12 @@ class LastSeen:
             # Newer ones may have been noted meanwhile: they win.
             self._noted = {**dict(waiting), **self._noted}
 
-    async def _write(self, batch: list[tuple[DeviceId, datetime]]) -> None:
+    async def _write(self, batch: list[tuple[IdT, datetime]]) -> None:
         # In one order everywhere, or two servers could each hold what the other waits for.
         ordered = sorted(batch)
 
         async def write(transaction: Transaction) -> None:
-            for device_id, at in ordered:
-                await transaction.devices.seen(device_id, at)
+            for id_, at in ordered:
+                await self._keep(transaction, id_, at)
 
         await self._storage.write(write)
