@@ -20,11 +20,13 @@ _SCHEMA_REFERENCE = "#/components/schemas/{name}"
 # As aiohttp reads it: a name, and the expression that its value matches.
 _PARAMETER = re.compile(r"\{(\w+):((?:[^{}]|\{[^{}]*\})*)\}")
 _USER, _DEVICE, _REGISTRATION = "userToken", "deviceToken", "registrationToken"
+_SERVICE = "serviceToken"
 _SCHEMES = {
     Access.ANYONE: [],
     Access.USER: [_USER],
+    Access.MEMBER: [_USER, _SERVICE],
     Access.DEVICE: [_DEVICE],
-    Access.REGISTERING: [_REGISTRATION, _USER],
+    Access.REGISTERING: [_REGISTRATION, _USER, _SERVICE],
 }
 
 
@@ -181,6 +183,7 @@ def _security_schemes() -> _Json:
         _USER: _bearer("An access token of the OpenID provider, made for this API.", "JWT"),
         _DEVICE: _bearer("A device token: dwd_...", "opaque"),
         _REGISTRATION: _bearer("A registration token: dwr_...", "opaque"),
+        _SERVICE: _bearer("A service token with the scope of the operation: dws_...", "opaque"),
     }
 
 

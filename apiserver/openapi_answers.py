@@ -128,7 +128,7 @@ class Answers:
 def _problems(route: Route[Access], *, has_condition: bool) -> Iterator[ProblemCode]:
     if route.access is not Access.ANYONE:
         yield from _OF_CREDENTIALS
-    if route.scope is not None:
+    if route.scope or route.service_scope:
         yield ProblemCode.INSUFFICIENT_SCOPE
     if route.query is not None:
         yield ProblemCode.BAD_REQUEST

@@ -148,15 +148,15 @@ def _user_routes(handlers: Handlers) -> list[Route[Access]]:
 
 def _tenant_routes(handlers: Handlers) -> list[Route[Access]]:
     tenants, members, invitations = handlers.tenants, handlers.members, handlers.invitations
-    lists, user, admin = handlers.tenant_lists, Access.USER, Scope.TENANTS_ADMIN
+    lists, user, member, admin = handlers.tenant_lists, Access.USER, Access.MEMBER, Scope.TENANTS_ADMIN
     return [
         Route("GET", _TENANTS, lists.show_mine, user, "The tenants that the caller is in", TenantList, query=TenantQuery),
         Route("POST", _TENANTS, tenants.create, user, "Make a tenant", TenantAnswer, NewTenant, status=201, scope=admin, problems=(ProblemCode.NOT_FOUND,)),
-        Route("GET", _TENANT, tenants.show, user, "One tenant", TenantAnswer),
+        Route("GET", _TENANT, tenants.show, member, "One tenant", TenantAnswer, service_scope=admin),
         Route("PATCH", _TENANT, tenants.change, user, "Change a tenant", TenantAnswer, ChangedTenant, scope=admin, problems=_WRONG_STATE),
         Route("DELETE", _TENANT, tenants.delete, user, "Delete a tenant without devices", status=204, scope=admin, problems=(ProblemCode.TENANT_IN_USE,)),
         Route("POST", f"{_TENANT}/join", members.join, user, "Join a community tenant", TenantAnswer, scope=admin, problems=(ProblemCode.ALREADY_MEMBER,)),
-        Route("GET", _MEMBERS, lists.show_members, user, "The members of a tenant", MemberList, query=MemberQuery, scope=admin),
+        Route("GET", _MEMBERS, lists.show_members, member, "The members of a tenant", MemberList, query=MemberQuery, scope=admin),
         Route("PATCH", _MEMBER, members.change, user, "Give a member another role", MemberAnswer, ChangedMember, scope=admin, problems=_LAST_OWNER),
         Route("DELETE", _MEMBER, members.remove, user, "Leave a tenant, or remove a member", status=204, scope=admin, problems=_LAST_OWNER),
         Route("GET", _INVITATIONS, lists.show_invitations, user, "The invitations of a tenant", InvitationList, query=InvitationQuery, scope=admin),
@@ -167,37 +167,37 @@ def _tenant_routes(handlers: Handlers) -> list[Route[Access]]:
 
 
 def _device_routes(handlers: Handlers) -> list[Route[Access]]:
-    devices, user, device = handlers.devices, Access.USER, Access.DEVICE
+    devices, user, member, device = handlers.devices, Access.USER, Access.MEMBER, Access.DEVICE
     read, write = Scope.DEVICES_READ, Scope.DEVICES_WRITE
     # `me` before `{device_id}`: the first that matches is taken.
     return [
         Route("POST", _DEVICES, devices.register, Access.REGISTERING, "Register a device", RegisteredDevice, NewDevice, status=201, scope=write, problems=_ON_REGISTERING),
-        Route("GET", _DEVICES, handlers.device_list.show, user, "The devices of a tenant", DeviceList, query=DeviceQuery, scope=read),
+        Route("GET", _DEVICES, handlers.device_list.show, member, "The devices of a tenant", DeviceList, query=DeviceQuery, scope=read),
         Route("GET", _MY_DEVICE, devices.show_me, device, "The device that asks", MyDevice),
         Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204, problems=_WRONG_STATE),
         Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer, problems=_WRONG_STATE),
-        Route("GET", _DEVICE, devices.show, user, "One device", DeviceAnswer, scope=read),
-        Route("PATCH", _DEVICE, devices.change, user, "Change a device", DeviceAnswer, ChangedDevice, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.NAME_TAKEN)),
-        Route("POST", f"{_DEVICE}/approve", devices.approve, user, "Let a device in", DeviceAnswer, scope=write, problems=_WRONG_STATE),
-        Route("POST", f"{_DEVICE}/suspend", devices.suspend, user, "Shut a device out for a while", DeviceAnswer, scope=write, problems=_WRONG_STATE),
-        Route("POST", f"{_DEVICE}/resume", devices.resume, user, "Let a suspended device in again", DeviceAnswer, scope=write, problems=_WRONG_STATE),
-        Route("POST", f"{_DEVICE}/revoke", devices.revoke, user, "Shut a device out for ever", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("GET", _DEVICE, devices.show, member, "One device", DeviceAnswer, scope=read),
+        Route("PATCH", _DEVICE, devices.change, member, "Change a device", DeviceAnswer, ChangedDevice, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.NAME_TAKEN)),
+        Route("POST", f"{_DEVICE}/approve", devices.approve, member, "Let a device in", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/suspend", devices.suspend, member, "Shut a device out for a while", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/resume", devices.resume, member, "Let a suspended device in again", DeviceAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/revoke", devices.revoke, member, "Shut a device out for ever", DeviceAnswer, scope=write, problems=_WRONG_STATE),
         Route("POST", f"{_DEVICE}/take-over", devices.take_over, user, "Become a device's owner", DeviceAnswer, scope=write, problems=_WRONG_STATE),
-        Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, user, "A new token for a device", DeviceTokenAnswer, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_DEVICE}/rotate-token", devices.rotate_token, member, "A new token for a device", DeviceTokenAnswer, scope=write, problems=_WRONG_STATE),
     ]  # fmt: skip
 
 
 def _registration_token_routes(handlers: Handlers) -> list[Route[Access]]:
-    tokens, user = handlers.registration_tokens, Access.USER
+    tokens, user, member = handlers.registration_tokens, Access.USER, Access.MEMBER
     read, write = Scope.TOKENS_READ, Scope.TOKENS_WRITE
     shown, shown_once = RegistrationTokenAnswer, RegistrationTokenWithSecret
     return [
-        Route("POST", _TOKENS, tokens.create, user, "Make a registration token", shown_once, NewRegistrationToken, status=201, scope=write, problems=(ProblemCode.SECRET_ALREADY_USED, ProblemCode.WRONG_STATE)),
-        Route("GET", _TOKENS, handlers.registration_token_list.show, user, "The registration tokens of a tenant", RegistrationTokenList, query=RegistrationTokenQuery, scope=read),
-        Route("GET", _TOKEN, tokens.show, user, "One registration token", shown, scope=read),
-        Route("PATCH", _TOKEN, tokens.change, user, "Narrow a registration token", shown, ChangedRegistrationToken, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.WOULD_WIDEN)),
-        Route("POST", f"{_TOKEN}/rotate", tokens.rotate, user, "A new secret for a registration token", shown_once, scope=write, problems=_WRONG_STATE),
-        Route("POST", f"{_TOKEN}/revoke", tokens.revoke, user, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
+        Route("POST", _TOKENS, tokens.create, member, "Make a registration token", shown_once, NewRegistrationToken, status=201, scope=write, problems=(ProblemCode.SECRET_ALREADY_USED, ProblemCode.WRONG_STATE)),
+        Route("GET", _TOKENS, handlers.registration_token_list.show, member, "The registration tokens of a tenant", RegistrationTokenList, query=RegistrationTokenQuery, scope=read),
+        Route("GET", _TOKEN, tokens.show, member, "One registration token", shown, scope=read),
+        Route("PATCH", _TOKEN, tokens.change, member, "Narrow a registration token", shown, ChangedRegistrationToken, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.WOULD_WIDEN)),
+        Route("POST", f"{_TOKEN}/rotate", tokens.rotate, member, "A new secret for a registration token", shown_once, scope=write, problems=_WRONG_STATE),
+        Route("POST", f"{_TOKEN}/revoke", tokens.revoke, member, "End a registration token", RevokedRegistrationToken, RevokeRegistrationToken, scope=write),
         Route("POST", f"{_TOKEN}/take-over", tokens.take_over, user, "Become a registration token's owner", shown, scope=write, problems=_WRONG_STATE),
     ]  # fmt: skip
 
@@ -213,9 +213,9 @@ def _service_token_routes(handlers: Handlers) -> list[Route[Access]]:
 
 
 def _audit_routes(handlers: Handlers) -> list[Route[Access]]:
-    audit, user, read = handlers.audit, Access.USER, Scope.AUDIT_READ
+    audit, member, read = handlers.audit, Access.MEMBER, Scope.AUDIT_READ
     return [
-        Route("GET", _AUDIT, audit.show, user, "The audit events of a tenant", AuditEventList, query=AuditQuery, scope=read),
-        Route("GET", f"{_AUDIT}/export", audit.export, user, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
-        Route("POST", f"{_AUDIT}/verify", audit.verify, user, "Whether the audit events are what was written", AuditVerdict, AuditVerification, scope=read, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
+        Route("GET", _AUDIT, audit.show, member, "The audit events of a tenant", AuditEventList, query=AuditQuery, scope=read),
+        Route("GET", f"{_AUDIT}/export", audit.export, member, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
+        Route("POST", f"{_AUDIT}/verify", audit.verify, member, "Whether the audit events are what was written", AuditVerdict, AuditVerification, scope=read, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
     ]  # fmt: skip

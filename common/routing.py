@@ -22,8 +22,9 @@ class Route(Generic[AccessT]):
     """One row of the surface. `answer`, `body` and `query` are the types that describe them, if any does.
 
     `media_type` is that of the answer, `status` that of a success; `scope` what a narrowed token must have
-    been given. `problems` are the refusals of its own, beyond those that whoever is admitted, a body, a query
-    and an id in the path bring with them.
+    been given, and `service_scope` what a service must have where a user needs none. `problems` are the
+    refusals of its own, beyond those that whoever is admitted, a body, a query and an id in the path bring
+    with them.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Route(Generic[AccessT]):
     query: type | None = None
     status: int = 200
     scope: Enum | None = None
+    service_scope: Enum | None = None
     media_type: str = "application/json"
     problems: tuple[ProblemCode, ...] = ()
 

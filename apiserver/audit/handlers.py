@@ -22,15 +22,15 @@ from apiserver.audit.chain import AuditEvent
 from apiserver.audit.reading import walk
 from apiserver.audit.turns import Turns
 from apiserver.audit.verification import ChainVerification
-from apiserver.auth.access import USER
+from apiserver.auth.access import MEMBER
 from apiserver.bodies import read_body, read_query
 from apiserver.pages import Cursors, Listing
 from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage
 from apiserver.storage.records import AuditPage
-from apiserver.tenants.personal import tenant_or_personal
+from apiserver.tenants.acting import Acting
+from apiserver.tenants.personal import tenant_meant
 from apiserver.tenants.tenants import TenantId
-from apiserver.tenants.users import UserId
 from apiserver.texts import InvalidValueError, in_utc
 from common.problems import ProblemCode, ProblemError
 from common.request_keys import REQUEST_ID
@@ -55,14 +55,14 @@ class AuditHandlers:
     _exports: Turns = field(default_factory=lambda: Turns(_MOST_EXPORTS, _BUSY), init=False)
 
     async def show(self, request: web.Request) -> web.Response:
-        query, user_id = read_query(request, AuditQuery), request[USER].user.id
+        query, acting = read_query(request, AuditQuery), request[MEMBER].acting
         limit = query.limit
-        tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
+        tenant_id = await tenant_meant(self.storage, query.tenant_id, acting)
         listing = _listing(query, tenant_id)
         after = after_of(self.cursors, query.cursor, listing)
         page = _page(query, tenant_id, limit=limit + 1, before_seq=None if after is None else int(after))
         found: list[AuditEvent] = []
-        async with aclosing(walk(self.storage, page, user_id)) as batches:
+        async with aclosing(walk(self.storage, page, acting)) as batches:
             async for batch in batches:
                 found += batch
                 if len(found) > limit:
@@ -72,14 +72,15 @@ class AuditHandlers:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """All at once, the oldest first, a line each. Nothing is held but the batch that is being sent."""
-        query, user_id = read_query(request, AuditExportQuery), request[USER].user.id
-        tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
+        query, acting = read_query(request, AuditExportQuery), request[MEMBER].acting
+        tenant_id = await tenant_meant(self.storage, query.tenant_id, acting)
         page = _page(query, tenant_id, limit=_EXPORTED_AT_ONCE, is_newest_first=False)
-        with self._exports.taken(user_id):
-            return await self._exported(request, page, user_id)
+        # Also of what acts for the user: however many service tokens somebody makes, the turns are the same.
+        with self._exports.taken(acting.user_id):
+            return await self._exported(request, page, acting)
 
-    async def _exported(self, request: web.Request, page: AuditPage, user_id: UserId) -> web.StreamResponse:
-        async with aclosing(walk(self.storage, page, user_id)) as batches:
+    async def _exported(self, request: web.Request, page: AuditPage, acting: Acting) -> web.StreamResponse:
+        async with aclosing(walk(self.storage, page, acting)) as batches:
             # Refusals come before the first byte.
             first = await anext(batches)
             response = web.StreamResponse(headers=_export_headers(page.tenant_id))
@@ -89,9 +90,9 @@ class AuditHandlers:
         return response
 
     async def verify(self, request: web.Request) -> web.Response:
-        body, user_id = await read_body(request, AuditVerification), request[USER].user.id
-        tenant_id = await tenant_or_personal(self.storage, body.tenant_id, user_id)
-        verdict = await self.verification.verify(tenant_id, checkpoints_of(body), user_id)
+        body, acting = await read_body(request, AuditVerification), request[MEMBER].acting
+        tenant_id = await tenant_meant(self.storage, body.tenant_id, acting)
+        verdict = await self.verification.verify(tenant_id, checkpoints_of(body), acting)
         return json_answer(verdict_answer(verdict))
 
 

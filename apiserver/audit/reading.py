@@ -11,15 +11,15 @@ from apiserver.audit.chain import AuditEvent
 from apiserver.auth.permissions import Deed
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import AuditPage
+from apiserver.tenants.acting import Acting
 from apiserver.tenants.membership import membership_for
-from apiserver.tenants.users import UserId
 
 LONGEST_STEP = 5_000
 """So many events a step looks through for those that a filter lets pass: some ten milliseconds."""
 
 
 async def walk(
-    storage: Storage, page: AuditPage, reader: UserId
+    storage: Storage, page: AuditPage, reader: Acting
 ) -> AsyncGenerator[Sequence[AuditEvent], None]:
     """All events from where `page` begins, at most its limit at a time; some batches are empty.
 
@@ -32,7 +32,7 @@ async def walk(
 
 
 async def _step(
-    storage: Storage, page: AuditPage, reader: UserId
+    storage: Storage, page: AuditPage, reader: Acting
 ) -> tuple[Sequence[AuditEvent], AuditPage | None]:
     """Events, and where the next step begins."""
 

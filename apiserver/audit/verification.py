@@ -8,9 +8,9 @@ from apiserver.audit.turns import Turns
 from apiserver.auth.permissions import Deed
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import AuditPage
+from apiserver.tenants.acting import Acting
 from apiserver.tenants.membership import membership_for
 from apiserver.tenants.tenants import TenantId
-from apiserver.tenants.users import UserId
 
 _STEP = 250
 """Events between two looks of the server at its other requests: some four milliseconds."""
@@ -36,7 +36,7 @@ class ChainVerification:
     keys: Mapping[str, bytes]
     _turns: Turns = field(default_factory=lambda: Turns(1, _BUSY), init=False)
 
-    async def verify(self, tenant_id: TenantId, checkpoints: Sequence[Checkpoint], reader: UserId) -> Verdict:
+    async def verify(self, tenant_id: TenantId, checkpoints: Sequence[Checkpoint], reader: Acting) -> Verdict:
         """Raises `ProblemError` for who may not read the tenant's events, and while it is being done."""
 
         async def begin(view: Transaction) -> tuple[Checkpoint | None, Sequence[AuditEvent]]:

@@ -9,26 +9,38 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from apiserver.auth.authenticate import Authenticator
-from apiserver.auth.principal import Anonymous, Caller, DeviceCaller, RegistrationTokenCaller, UserCaller
+from apiserver.auth.principal import (
+    Anonymous,
+    Caller,
+    DeviceCaller,
+    MemberCaller,
+    RegistrationTokenCaller,
+    ServiceCaller,
+    UserCaller,
+)
 from common.problems import ProblemCode, ProblemError
 from common.routing import Route
 
 
 class Access(Enum):
-    """`ANYONE`: no credential is looked at. `REGISTERING`: a user or a registration token.
+    """`ANYONE`: no credential is looked at. `MEMBER`: a user, or a service that acts for one.
 
-    Handlers find the caller under `USER`, `DEVICE` or `REGISTERING`.
+    `REGISTERING`: these, or a registration token. A service is admitted with the scope of the route alone,
+    and not at all where there is none. Handlers find the caller under `USER`, `MEMBER`, `DEVICE` or
+    `REGISTERING`.
     """
 
     ANYONE = auto()
     USER = auto()
+    MEMBER = auto()
     DEVICE = auto()
     REGISTERING = auto()
 
 
-Registering: TypeAlias = UserCaller | RegistrationTokenCaller
+Registering: TypeAlias = MemberCaller | RegistrationTokenCaller
 
 USER = web.RequestKey("user", UserCaller)
+MEMBER: web.RequestKey[MemberCaller] = web.RequestKey("member", object)  # type: ignore[arg-type]
 DEVICE = web.RequestKey("device", DeviceCaller)
 REGISTERING: web.RequestKey[Registering] = web.RequestKey("registering", object)  # type: ignore[arg-type]
 
@@ -46,6 +58,8 @@ class Guard:
                 return route.handler
             case Access.USER:
                 return self._behind(route, _admit_user)
+            case Access.MEMBER:
+                return self._behind(route, _admit_member)
             case Access.DEVICE:
                 return self._behind(route, _admit_device)
             case Access.REGISTERING:
@@ -70,6 +84,13 @@ def _admit_user(request: web.Request, caller: Caller, route: Route[Access]) -> N
     request[USER] = caller
 
 
+def _admit_member(request: web.Request, caller: Caller, route: Route[Access]) -> None:
+    if not isinstance(caller, UserCaller | ServiceCaller):
+        raise refusal_of(caller, "Only a signed-in user, or a service that acts for one, may do this.")
+    _check_scope_of_route(caller, route)
+    request[MEMBER] = caller
+
+
 def _admit_device(request: web.Request, caller: Caller, _route: Route[Access]) -> None:
     if not isinstance(caller, DeviceCaller):
         raise refusal_of(caller, "Only a device may do this, with its device token.")
@@ -77,10 +98,10 @@ def _admit_device(request: web.Request, caller: Caller, _route: Route[Access]) -
 
 
 def _admit_registering(request: web.Request, caller: Caller, route: Route[Access]) -> None:
-    if not isinstance(caller, UserCaller | RegistrationTokenCaller):
+    if not isinstance(caller, UserCaller | ServiceCaller | RegistrationTokenCaller):
         raise refusal_of(caller, "A device is registered by a registration token or by a signed-in user.")
-    if isinstance(caller, UserCaller):
-        check_scope(caller, route.scope)
+    if not isinstance(caller, RegistrationTokenCaller):
+        _check_scope_of_route(caller, route)
     request[REGISTERING] = caller
 
 
@@ -96,12 +117,22 @@ def refusal_of(caller: Caller, detail: str) -> ProblemError:
     return ProblemError(ProblemCode.FORBIDDEN, detail, cause="kind_of_caller")
 
 
-def check_scope(caller: UserCaller, scope: Enum | None) -> None:
+def _check_scope_of_route(caller: MemberCaller, route: Route[Access]) -> None:
+    if isinstance(caller, UserCaller):
+        check_scope(caller, route.scope)
+        return
+    scope = route.scope or route.service_scope
+    if scope is None:
+        raise refusal_of(caller, "No service may do this.")
+    check_scope(caller, scope)
+
+
+def check_scope(caller: MemberCaller, scope: Enum | None) -> None:
     """Raises `ProblemError`. Handlers ask where a request does more than the scope of its route tells."""
     if scope is None or scope in caller.scopes:
         return
     raise ProblemError(
         ProblemCode.INSUFFICIENT_SCOPE,
-        f"The access token was narrowed, and lacks the scope {scope.value}.",
+        f"The token was narrowed, and lacks the scope {scope.value}.",
         headers={hdrs.WWW_AUTHENTICATE: f'Bearer error="insufficient_scope", scope="{scope.value}"'},
     )

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from apiserver.auth.scopes import Scope
 from apiserver.devices.device import Device
 from apiserver.storage.records import StoredSecret
+from apiserver.tenants.acting import Acting, in_person
 from apiserver.tenants.users import User
 from apiserver.tokens.registration_token import RegistrationToken
 from apiserver.tokens.service_token import ServiceToken
@@ -17,6 +18,10 @@ class UserCaller:
 
     user: User
     scopes: frozenset[Scope]
+
+    @property
+    def acting(self) -> Acting:
+        return in_person(self.user.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,22 @@ class ServiceCaller:
     token: ServiceToken
     owner: User
 
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        return self.token.scopes
+
+    @property
+    def acting(self) -> Acting:
+        return Acting(self.owner.id, self.token.tenant_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
     """Someone who presented no credential. A wrong credential makes no caller at all: it is refused."""
 
+
+MemberCaller: TypeAlias = UserCaller | ServiceCaller
+"""Who does what members of a tenant do: in person, or by a service that acts for them."""
 
 # Whoever matches on the union ends with `assert_never`, so that the type checker finds every place that must
 # say what a new kind may do.

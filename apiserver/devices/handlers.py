@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from apiserver.answers import json_answer, made, resource_answer
 from apiserver.audit.trail import Actor, actor_of
-from apiserver.auth.access import DEVICE, REGISTERING, USER, Registering
+from apiserver.auth.access import DEVICE, MEMBER, REGISTERING, USER, Registering
 from apiserver.auth.permissions import Deed
 from apiserver.auth.principal import RegistrationTokenCaller
 from apiserver.bodies import parse_body, read_body, read_bytes, values_checked
@@ -29,13 +29,13 @@ from apiserver.devices.register import AskedDevice, Registered, Registrar
 from apiserver.etags import expected_version
 from apiserver.idempotency import repeatable_request
 from apiserver.storage.contracts import Storage, Transaction
+from apiserver.tenants.acting import Acting
 from apiserver.tenants.membership import allowed_on, no_such_thing
-from apiserver.tenants.personal import tenant_or_personal
-from apiserver.tenants.users import UserId
+from apiserver.tenants.personal import tenant_meant
 from common.clock import Clock
 from common.problems import ProblemCode, ProblemError
 
-_Act = Callable[[UserId, DeviceId, Actor], Awaitable[Device]]
+_Act = Callable[[Acting, DeviceId, Actor], Awaitable[Device]]
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class DeviceHandlers:
         return json_answer(registered_device(registered), status=made(is_new=registered.is_new))
 
     async def show(self, request: web.Request) -> web.Response:
-        device_id, user_id = _device_id(request), request[USER].user.id
+        device_id, acting = _device_id(request), request[MEMBER].acting
 
         async def look(view: Transaction) -> Device:
             device = await view.devices.by_id(device_id)
             if device is None:
                 raise no_such_thing("device")
             await allowed_on(
-                view, device.tenant_id, device.owner_id, user_id, Deed.SEE_DEVICES, thing="device"
+                view, device.tenant_id, device.owner_id, acting, Deed.SEE_DEVICES, thing="device"
             )
             return device
 
@@ -68,10 +68,10 @@ class DeviceHandlers:
         return resource_answer(device_answer(device), device.version)
 
     async def change(self, request: web.Request) -> web.Response:
-        caller = request[USER]
+        caller = request[MEMBER]
         change = _checked_change(await read_body(request, ChangedDevice))
         device = await self.lifecycle.change(
-            caller.user.id,
+            caller.acting,
             _device_id(request),
             change,
             actor_of(request, caller, self.clock.now()),
@@ -92,12 +92,15 @@ class DeviceHandlers:
         return await self._done(request, self.lifecycle.revoke)
 
     async def take_over(self, request: web.Request) -> web.Response:
-        return await self._done(request, self.lifecycle.take_over)
-
-    async def rotate_token(self, request: web.Request) -> web.Response:
         caller = request[USER]
         actor = actor_of(request, caller, self.clock.now())
-        registered = await self.lifecycle.rotate_token_by_user(caller.user.id, _device_id(request), actor)
+        device = await self.lifecycle.take_over(caller.user.id, _device_id(request), actor)
+        return resource_answer(device_answer(device), device.version)
+
+    async def rotate_token(self, request: web.Request) -> web.Response:
+        caller = request[MEMBER]
+        actor = actor_of(request, caller, self.clock.now())
+        registered = await self.lifecycle.rotate_token_by_member(caller.acting, _device_id(request), actor)
         return json_answer(device_token_answer(registered))
 
     async def show_me(self, request: web.Request) -> web.Response:
@@ -126,13 +129,13 @@ class DeviceHandlers:
                     ProblemCode.FORBIDDEN, "A registration token lets devices join its own tenant alone."
                 )
             return await self.registrar.by_token(caller, asked, actor, repeatable)
-        tenant_id = await tenant_or_personal(self.storage, body.tenant_id, caller.user.id)
-        return await self.registrar.by_user(caller.user, tenant_id, asked, actor, repeatable)
+        tenant_id = await tenant_meant(self.storage, body.tenant_id, caller.acting)
+        return await self.registrar.by_user(caller.acting, tenant_id, asked, actor, repeatable)
 
     async def _done(self, request: web.Request, act: _Act) -> web.Response:
-        caller = request[USER]
+        caller = request[MEMBER]
         actor = actor_of(request, caller, self.clock.now())
-        device = await act(caller.user.id, _device_id(request), actor)
+        device = await act(caller.acting, _device_id(request), actor)
         return resource_answer(device_answer(device), device.version)
 
 

@@ -27,6 +27,7 @@ from apiserver.devices.facts import facts_of
 from apiserver.devices.register import Registered
 from apiserver.etags import changed_meanwhile, check_version
 from apiserver.storage.contracts import ConstraintError, Storage, Transaction
+from apiserver.tenants.acting import Acting, in_person
 from apiserver.tenants.membership import allowed_on, no_such_thing
 from apiserver.tenants.tenants import Membership
 from apiserver.tenants.users import UserId
@@ -51,27 +52,27 @@ class DeviceLifecycle:
     auditor: Auditor
     randomness: Randomness
 
-    async def approve(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
-        return await self._by_user(
-            user_id, device_id, Permission.APPROVE_DEVICES, partial(approve, now=actor.at), actor, "approved"
+    async def approve(self, acting: Acting, device_id: DeviceId, actor: Actor) -> Device:
+        return await self._by_member(
+            acting, device_id, Permission.APPROVE_DEVICES, partial(approve, now=actor.at), actor, "approved"
         )
 
-    async def suspend(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
-        return await self._by_user(
-            user_id,
+    async def suspend(self, acting: Acting, device_id: DeviceId, actor: Actor) -> Device:
+        return await self._by_member(
+            acting,
             device_id,
             Permission.MANAGE_DEVICES,
-            partial(suspend_by_user, user_id=user_id),
+            partial(suspend_by_user, user_id=acting.user_id),
             actor,
             "suspended",
         )
 
-    async def resume(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+    async def resume(self, acting: Acting, device_id: DeviceId, actor: Actor) -> Device:
         """What an administrator suspended, only those resume who may approve devices."""
 
         async def work(transaction: Transaction) -> Device:
             device, membership = await self._allowed(
-                transaction, user_id, device_id, Permission.MANAGE_DEVICES
+                transaction, acting, device_id, Permission.MANAGE_DEVICES
             )
             is_administrator = reach(membership.role, Permission.APPROVE_DEVICES) is Reach.ALL
             if device.state_reason == BY_ADMINISTRATOR and not is_administrator:
@@ -80,10 +81,10 @@ class DeviceLifecycle:
 
         return await self.storage.write(work)
 
-    async def revoke(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
+    async def revoke(self, acting: Acting, device_id: DeviceId, actor: Actor) -> Device:
         """A device that was revoked stays so: nothing is done a second time."""
-        return await self._by_user(
-            user_id,
+        return await self._by_member(
+            acting,
             device_id,
             Permission.MANAGE_DEVICES,
             lambda device: device if device.state is DeviceState.REVOKED else revoke(device, actor.at),
@@ -93,8 +94,8 @@ class DeviceLifecycle:
 
     async def take_over(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Device:
         """An administrator becomes the owner; a device that was suspended since its owner left acts again."""
-        return await self._by_user(
-            user_id,
+        return await self._by_member(
+            in_person(user_id),
             device_id,
             Permission.APPROVE_DEVICES,
             partial(take_over, owner_id=user_id),
@@ -103,13 +104,13 @@ class DeviceLifecycle:
         )
 
     async def change(
-        self, user_id: UserId, device_id: DeviceId, change: DeviceChange, actor: Actor, version: int | None
+        self, acting: Acting, device_id: DeviceId, change: DeviceChange, actor: Actor, version: int | None
     ) -> Device:
         """Raises `ProblemError` when the device is not of that version any more."""
         permission = Permission.MANAGE_DEVICES if change.taints is None else Permission.APPROVE_DEVICES
 
         async def work(transaction: Transaction) -> Device:
-            device, _ = await self._allowed(transaction, user_id, device_id, permission)
+            device, _ = await self._allowed(transaction, acting, device_id, permission)
             check_version(version, device.version)
             if device.ended_at is not None:
                 raise _wrong_state(f"A device that is {device.state.value} cannot be changed.")
@@ -142,9 +143,9 @@ class DeviceLifecycle:
 
         return await self.storage.write(work)
 
-    async def rotate_token_by_user(self, user_id: UserId, device_id: DeviceId, actor: Actor) -> Registered:
+    async def rotate_token_by_member(self, acting: Acting, device_id: DeviceId, actor: Actor) -> Registered:
         async def work(transaction: Transaction) -> Registered:
-            device, _ = await self._allowed(transaction, user_id, device_id, Permission.MANAGE_DEVICES)
+            device, _ = await self._allowed(transaction, acting, device_id, Permission.MANAGE_DEVICES)
             return await self._rotated(transaction, device, actor)
 
         return await self.storage.write(work)
@@ -170,9 +171,9 @@ class DeviceLifecycle:
         await self.auditor.record(transaction, actor, deed)
         return Registered(device, token_id, secret, former=device)
 
-    async def _by_user(
+    async def _by_member(
         self,
-        user_id: UserId,
+        acting: Acting,
         device_id: DeviceId,
         permission: Permission,
         rule: Rule,
@@ -180,7 +181,7 @@ class DeviceLifecycle:
         verb: str,
     ) -> Device:
         async def work(transaction: Transaction) -> Device:
-            device, _ = await self._allowed(transaction, user_id, device_id, permission)
+            device, _ = await self._allowed(transaction, acting, device_id, permission)
             return await self._write(transaction, device, _ruled(rule, device), actor, verb)
 
         return await self.storage.write(work)
@@ -195,13 +196,13 @@ class DeviceLifecycle:
         return await self.storage.write(work)
 
     async def _allowed(
-        self, transaction: Transaction, user_id: UserId, device_id: DeviceId, permission: Permission
+        self, transaction: Transaction, acting: Acting, device_id: DeviceId, permission: Permission
     ) -> tuple[Device, Membership]:
         device = await transaction.devices.locked(device_id)
         if device is None:
             raise no_such_thing("device")
         membership = await allowed_on(
-            transaction, device.tenant_id, device.owner_id, user_id, permission, thing="device"
+            transaction, device.tenant_id, device.owner_id, acting, permission, thing="device"
         )
         return device, membership
 

@@ -34,9 +34,10 @@ from apiserver.idempotency import RepeatableRequest
 from apiserver.ids import new_id
 from apiserver.networks.allocate import allocate
 from apiserver.storage.contracts import ConstraintError, OvertakenError, Storage, Transaction, Work
+from apiserver.tenants.acting import Acting
 from apiserver.tenants.membership import membership_for
 from apiserver.tenants.tenants import TenantId
-from apiserver.tenants.users import User, UserId
+from apiserver.tenants.users import UserId
 from apiserver.texts import InvalidValueError
 from apiserver.tokens.rate import TooFast, decide
 from apiserver.tokens.registration_token import Forced, RegistrationToken, TokenState
@@ -88,15 +89,15 @@ class Registrar:
 
     async def by_user(
         self,
-        user: User,
+        acting: Acting,
         tenant_id: TenantId,
         asked: AskedDevice,
         actor: Actor,
         repeatable: RepeatableRequest | None,
     ) -> Registered:
-        """Registers as a member of the tenant, who owns the device then."""
+        """Registers as a member of the tenant, who owns the device then: in person, or by a service."""
         joining = _Joining(self, asked, actor, repeatable)
-        return await self._write(lambda transaction: joining.by_user(transaction, user, tenant_id))
+        return await self._write(lambda transaction: joining.by_user(transaction, acting, tenant_id))
 
     async def _write(self, work: Work[Registered]) -> Registered:
         try:
@@ -143,20 +144,21 @@ class _Joining:
         await self._finish(transaction, registered)
         return registered
 
-    async def by_user(self, transaction: Transaction, user: User, tenant_id: TenantId) -> Registered:
-        membership, _ = await membership_for(transaction, tenant_id, user.id, Permission.REGISTER_DEVICES)
+    async def by_user(self, transaction: Transaction, acting: Acting, tenant_id: TenantId) -> Registered:
+        owner_id = acting.user_id
+        membership, _ = await membership_for(transaction, tenant_id, acting, Permission.REGISTER_DEVICES)
         former = await self._former_device(transaction)
-        if former is not None and (former.owner_id != user.id or former.tenant_id != tenant_id):
+        if former is not None and (former.owner_id != owner_id or former.tenant_id != tenant_id):
             raise refusals.key_in_use()
         incumbent = None if former else await self._holder_of_fingerprint(transaction, tenant_id)
         if former is not None:
             registered = await self._again(transaction, former)
-        elif incumbent is not None and incumbent.owner_id == user.id:
+        elif incumbent is not None and incumbent.owner_id == owner_id:
             # The owner, signed in: the machine was set up anew and is the same one.
             registered = await self._again(transaction, incumbent, new_key=self.asked.public_key)
         else:
             device = self._device(
-                tenant_id, user.id, first_state_by_member(membership.tenant.device_approval, membership.role)
+                tenant_id, owner_id, first_state_by_member(membership.tenant.device_approval, membership.role)
             )
             registered = await self._add(transaction, device)
         await self._finish(transaction, registered)

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from apiserver.answers import json_answer, made, resource_answer
 from apiserver.audit.trail import Actor, actor_of
-from apiserver.auth.access import USER
+from apiserver.auth.access import MEMBER, USER
 from apiserver.bodies import parse_body, read_body, read_bytes, values_checked
 from apiserver.etags import expected_version
 from apiserver.idempotency import repeatable_request
@@ -29,7 +29,7 @@ from apiserver.tenants.invitation import InvitationId, checked_expiry
 from apiserver.tenants.invitations import AskedInvitation, Invitations
 from apiserver.tenants.lifecycle import AskedTenant, TenantChange, TenantLifecycle
 from apiserver.tenants.members import Members
-from apiserver.tenants.membership import no_such_thing
+from apiserver.tenants.membership import membership_of
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
 from apiserver.texts import checked_tenant_name
@@ -64,10 +64,8 @@ class TenantHandlers:
         )
 
     async def show(self, request: web.Request) -> web.Response:
-        user_id, tenant_id = request[USER].user.id, _tenant_id(request)
-        membership = await self.storage.read(lambda view: view.tenants.membership(tenant_id, user_id))
-        if membership is None:
-            raise no_such_thing("tenant")
+        acting, tenant_id = request[MEMBER].acting, _tenant_id(request)
+        membership = await self.storage.read(lambda view: membership_of(view, tenant_id, acting))
         return resource_answer(tenant_answer(membership), membership.tenant.version)
 
     async def change(self, request: web.Request) -> web.Response:

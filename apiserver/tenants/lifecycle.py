@@ -81,7 +81,7 @@ class TenantLifecycle:
         return await self.storage.write(work)
 
     async def delete(self, user_id: UserId, tenant_id: TenantId, actor: Actor) -> None:
-        """Its registration tokens end with it. Raises `ProblemError` while it has devices."""
+        """Its registration and service tokens end with it. Raises `ProblemError` while it has devices."""
 
         async def work(transaction: Transaction) -> None:
             membership = await membership_to_change(transaction, tenant_id, user_id, Permission.DELETE_TENANT)
@@ -93,6 +93,7 @@ class TenantLifecycle:
             devices = await transaction.device_sets.of_tenant(tenant_id).count()
             if devices:
                 raise refusals.tenant_has_devices(devices)
+            await transaction.service_tokens.revoke_of_tenant(tenant_id, actor.at)
             await transaction.tenants.delete(tenant_id, actor.at)
             deed = Deed(tenant_id, "tenant.deleted", "tenant", tenant_id, before=facts_of_tenant(tenant))
             await self.auditor.record(transaction, actor, deed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from apiserver.answers import json_answer
-from apiserver.auth.access import USER
+from apiserver.auth.access import MEMBER, USER
 from apiserver.auth.permissions import Deed
 from apiserver.bodies import read_query
 from apiserver.pages import Cursors, Listing
@@ -53,9 +53,9 @@ class TenantListing:
 
     async def show_members(self, request: web.Request) -> web.Response:
         """For those who manage them: the list tells who its members are outside of here."""
-        query, user_id, tenant_id = (
+        query, acting, tenant_id = (
             read_query(request, MemberQuery),
-            request[USER].user.id,
+            request[MEMBER].acting,
             _tenant_id(request),
         )
         listing = Listing("members", "user_id", {"tenant_id": tenant_id, "role": query.role})
@@ -67,7 +67,7 @@ class TenantListing:
         )
 
         async def look(view: Transaction) -> list[Member]:
-            await membership_for(view, tenant_id, user_id, Deed.MANAGE_MEMBERS)
+            await membership_for(view, tenant_id, acting, Deed.MANAGE_MEMBERS)
             return list(await view.tenants.members(page))
 
         found = await self.storage.read(look)
@@ -75,9 +75,9 @@ class TenantListing:
         return json_answer(MemberList([member_answer(member) for member in shown], next_cursor))
 
     async def show_invitations(self, request: web.Request) -> web.Response:
-        query, user_id, tenant_id = (
+        query, acting, tenant_id = (
             read_query(request, InvitationQuery),
-            request[USER].user.id,
+            request[USER].acting,
             _tenant_id(request),
         )
         listing = Listing("invitations", query.sort, {"tenant_id": tenant_id})
@@ -89,7 +89,7 @@ class TenantListing:
         )
 
         async def look(view: Transaction) -> list[Invitation]:
-            await membership_for(view, tenant_id, user_id, Deed.MANAGE_MEMBERS)
+            await membership_for(view, tenant_id, acting, Deed.MANAGE_MEMBERS)
             return list(await view.invitations.page(page))
 
         found = await self.storage.read(look)

@@ -199,7 +199,13 @@ async def _end_what_role_ends(
     for given in not_theirs:
         invitations += await transaction.invitations.revoke_made_by(tenant_id, user_id, given, actor.at)
     tokens = await _suspend_tokens(transaction, tenant_id, user_id, role, actor)
-    return {"revoked_invitations": invitations, "suspended_registration_tokens": tokens}
+    ended = {"revoked_invitations": invitations, "suspended_registration_tokens": tokens}
+    if role is None:
+        # They could do nothing any more, but would again as soon as their maker is a member again. A maker
+        # who may less than before needs nothing here: neither may what acts for them.
+        services = await transaction.service_tokens.revoke_of_owner(tenant_id, user_id, actor.at)
+        ended["revoked_service_tokens"] = services
+    return ended
 
 
 async def _suspend_tokens(

@@ -18,6 +18,7 @@ from apiserver.etags import check_version
 from apiserver.idempotency import RepeatableRequest, secret_already_used
 from apiserver.storage.contracts import DeviceSet, OvertakenError, Storage, Transaction
 from apiserver.storage.records import Step, StoredSecret
+from apiserver.tenants.acting import Acting, in_person
 from apiserver.tenants.membership import allowed_on, membership_for, no_such_thing
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
@@ -68,24 +69,24 @@ class RegistrationTokenLifecycle:
 
     async def create(
         self,
-        user_id: UserId,
+        acting: Acting,
         tenant_id: TenantId,
         asked: AskedToken,
         actor: Actor,
         repeatable: RepeatableRequest | None,
     ) -> WithSecret:
-        """Makes a token that the user owns. A repeat gets a new secret of it, while the first is unused."""
+        """Makes a token of the user who acts. A repeat gets a new secret of it, while the first is unused."""
 
         async def work(transaction: Transaction) -> WithSecret:
             membership, _ = await membership_for(
-                transaction, tenant_id, user_id, Permission.MANAGE_REGISTRATION_TOKENS
+                transaction, tenant_id, acting, Permission.MANAGE_REGISTRATION_TOKENS
             )
             former = repeatable and await repeatable.former_resource(transaction)
             if former:
-                return await self._made_again(transaction, user_id, RegistrationTokenId(former), actor)
+                return await self._made_again(transaction, acting, RegistrationTokenId(former), actor)
             if reach(membership.role, Permission.APPROVE_DEVICES) is not Reach.ALL:
                 _check_vouches_for_nothing(asked)
-            token = new_token(asked, tenant_id, user_id, actor.at, self.randomness)
+            token = new_token(asked, tenant_id, acting.user_id, actor.at, self.randomness)
             secret, stored = minted_secret(actor.at, self.randomness)
             await transaction.registration_tokens.add(token)
             await transaction.registration_tokens.add_secret(token.id, stored)
@@ -99,7 +100,7 @@ class RegistrationTokenLifecycle:
 
     async def change(
         self,
-        user_id: UserId,
+        acting: Acting,
         token_id: RegistrationTokenId,
         change: TokenChange,
         actor: Actor,
@@ -108,7 +109,7 @@ class RegistrationTokenLifecycle:
         """Raises `ProblemError` for what would let the token do more, and where it is another version."""
 
         async def work(transaction: Transaction) -> RegistrationToken:
-            token = await self._locked(transaction, user_id, token_id)
+            token = await self._locked(transaction, acting, token_id)
             check_version(version, token.version)
             if token.revoked_at is not None:
                 raise _wrong_state("A registration token that was revoked cannot be changed.")
@@ -119,11 +120,11 @@ class RegistrationTokenLifecycle:
 
         return await self.storage.write(work)
 
-    async def rotate(self, user_id: UserId, token_id: RegistrationTokenId, actor: Actor) -> WithSecret:
+    async def rotate(self, acting: Acting, token_id: RegistrationTokenId, actor: Actor) -> WithSecret:
         """A new secret. The oldest one holds until the new one is used; what a former rotation gave, ends."""
 
         async def work(transaction: Transaction) -> WithSecret:
-            token = await self._locked(transaction, user_id, token_id)
+            token = await self._locked(transaction, acting, token_id)
             _check_is_of_use(token, actor.at)
             former = await transaction.registration_tokens.secrets_of(token.id)
             return await self._rotated(transaction, token, former, former[1:], actor)
@@ -136,7 +137,7 @@ class RegistrationTokenLifecycle:
         """An administrator becomes the owner; a token that its owner's leaving suspended lives on."""
 
         async def work(transaction: Transaction) -> RegistrationToken:
-            token = await self._locked(transaction, user_id, token_id, Permission.APPROVE_DEVICES)
+            token = await self._locked(transaction, in_person(user_id), token_id, Permission.APPROVE_DEVICES)
             _check_is_of_use(token, actor.at)
             after = replace(token, owner_id=user_id, suspended_at=None, version=token.version + 1)
             return await self._write(transaction, token, after, actor, "taken_over")
@@ -144,7 +145,7 @@ class RegistrationTokenLifecycle:
         return await self.storage.write(work)
 
     async def revoke(
-        self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice, actor: Actor
+        self, acting: Acting, token_id: RegistrationTokenId, choice: DeviceChoice, actor: Actor
     ) -> Revocation:
         """Ends the token at once, and does to its devices, step by step, what was chosen.
 
@@ -153,8 +154,8 @@ class RegistrationTokenLifecycle:
         most = self.devices_at_once
 
         async def begin(transaction: Transaction) -> tuple[Revocation, Sequence[DeviceId]]:
-            token = await self._locked(transaction, user_id, token_id)
-            done = await _apply(transaction, token, choice, actor, Step(most))
+            token = await self._locked(transaction, acting, token_id)
+            done = await _apply(transaction, token, choice, acting, actor, Step(most))
             kept = await _devices_of(transaction, token).count() if choice is DeviceChoice.KEEP else 0
             after = token
             if token.revoked_at is None:
@@ -167,7 +168,7 @@ class RegistrationTokenLifecycle:
         revocation, first = await self.storage.write(begin)
 
         async def go_on(transaction: Transaction, step: Step) -> Sequence[DeviceId]:
-            done = await _apply(transaction, revocation.token, choice, actor, step)
+            done = await _apply(transaction, revocation.token, choice, acting, actor, step)
             await self._record_devices(transaction, actor, revocation.token, choice, done)
             return done
 
@@ -175,13 +176,13 @@ class RegistrationTokenLifecycle:
         return replace(revocation, devices=revocation.devices + count)
 
     async def what_revoking_does(
-        self, user_id: UserId, token_id: RegistrationTokenId, choice: DeviceChoice
+        self, acting: Acting, token_id: RegistrationTokenId, choice: DeviceChoice
     ) -> Revocation:
         """What `revoke` would do now, to whoever may do it."""
 
         async def look(view: Transaction) -> Revocation:
             found = await view.registration_tokens.by_id(token_id)
-            token = await allowed_token(view, found, user_id)
+            token = await allowed_token(view, found, acting)
             devices = _devices_of(view, token)
             is_suspending = choice is DeviceChoice.SUSPEND
             count = await (devices.count_awake() if is_suspending else devices.count())
@@ -190,9 +191,9 @@ class RegistrationTokenLifecycle:
         return await self.storage.read(look)
 
     async def _made_again(
-        self, transaction: Transaction, user_id: UserId, token_id: RegistrationTokenId, actor: Actor
+        self, transaction: Transaction, acting: Acting, token_id: RegistrationTokenId, actor: Actor
     ) -> WithSecret:
-        token = await self._locked(transaction, user_id, token_id)
+        token = await self._locked(transaction, acting, token_id)
         _check_is_of_use(token, actor.at)
         former = await transaction.registration_tokens.secrets_of(token.id)
         if any(secret.first_used_at is not None for secret in former):
@@ -220,12 +221,12 @@ class RegistrationTokenLifecycle:
     async def _locked(
         self,
         transaction: Transaction,
-        user_id: UserId,
+        acting: Acting,
         token_id: RegistrationTokenId,
         permission: Permission = Permission.MANAGE_REGISTRATION_TOKENS,
     ) -> RegistrationToken:
         found = await transaction.registration_tokens.locked(token_id)
-        return await allowed_token(transaction, found, user_id, permission)
+        return await allowed_token(transaction, found, acting, permission)
 
     async def _write(
         self,
@@ -271,13 +272,13 @@ class RegistrationTokenLifecycle:
 async def allowed_token(
     transaction: Transaction,
     token: RegistrationToken | None,
-    user_id: UserId,
+    acting: Acting,
     permission: Permission = Permission.MANAGE_REGISTRATION_TOKENS,
 ) -> RegistrationToken:
-    """The token, if it is there and the user may do this to it; raises `ProblemError`."""
+    """The token, if it is there and they may do this to it; raises `ProblemError`."""
     if token is None:
         raise no_such_thing(_THING)
-    await allowed_on(transaction, token.tenant_id, token.owner_id, user_id, permission, thing=_THING)
+    await allowed_on(transaction, token.tenant_id, token.owner_id, acting, permission, thing=_THING)
     return token
 
 
@@ -295,14 +296,20 @@ def _devices_of(transaction: Transaction, token: RegistrationToken) -> DeviceSet
 
 
 async def _apply(
-    transaction: Transaction, token: RegistrationToken, choice: DeviceChoice, actor: Actor, step: Step
+    transaction: Transaction,
+    token: RegistrationToken,
+    choice: DeviceChoice,
+    acting: Acting,
+    actor: Actor,
+    step: Step,
 ) -> Sequence[DeviceId]:
     devices = _devices_of(transaction, token)
     match choice:
         case DeviceChoice.KEEP:
             return []
         case DeviceChoice.SUSPEND:
-            return await devices.suspend(_REASON if token.owner_id == actor.id else BY_ADMINISTRATOR, step)
+            is_own = token.owner_id == acting.user_id
+            return await devices.suspend(_REASON if is_own else BY_ADMINISTRATOR, step)
         case DeviceChoice.REVOKE:
             return await devices.revoke(_REASON, actor.at, step)
         case _:

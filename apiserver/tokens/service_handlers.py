@@ -16,7 +16,7 @@ from apiserver.paging import after_of, page_of
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import ServiceTokenPage
 from apiserver.tenants.membership import membership_for
-from apiserver.tenants.personal import tenant_or_personal
+from apiserver.tenants.personal import tenant_meant
 from apiserver.texts import checked_label
 from apiserver.tokens.service_answers import (
     NewServiceToken,
@@ -44,7 +44,7 @@ class ServiceTokenHandlers:
         asked = _checked(body, actor)
         _check_may_give(caller, asked)
         repeatable = repeatable_request(request, raw, actor)
-        tenant_id = await tenant_or_personal(self.storage, body.tenant_id, caller.user.id)
+        tenant_id = await tenant_meant(self.storage, body.tenant_id, caller.acting)
         token = await self.service_tokens.create(caller.user.id, tenant_id, asked, actor, repeatable)
         return json_answer(service_token_with_secret(token, actor.at), status=made(is_new=token.is_new))
 
@@ -59,8 +59,8 @@ class ServiceTokenHandlers:
         return json_answer(service_token_answer(token, actor.at))
 
     async def show_all(self, request: web.Request) -> web.Response:
-        query, user_id = read_query(request, ServiceTokenQuery), request[USER].user.id
-        tenant_id = await tenant_or_personal(self.storage, query.tenant_id, user_id)
+        query, acting = read_query(request, ServiceTokenQuery), request[USER].acting
+        tenant_id = await tenant_meant(self.storage, query.tenant_id, acting)
         listing = Listing("service_tokens", query.sort, {"tenant_id": tenant_id})
         page = ServiceTokenPage(
             tenant_id=tenant_id,
@@ -70,7 +70,7 @@ class ServiceTokenHandlers:
         )
 
         async def look(view: Transaction) -> list[ServiceToken]:
-            await membership_for(view, tenant_id, user_id, Deed.MANAGE_SERVICE_TOKENS)
+            await membership_for(view, tenant_id, acting, Deed.MANAGE_SERVICE_TOKENS)
             return [*await view.service_tokens.page(page)]
 
         found = await self.storage.read(look)

@@ -12,6 +12,7 @@ from apiserver.auth.scopes import Scope
 from apiserver.idempotency import RepeatableRequest, secret_already_used
 from apiserver.ids import new_id
 from apiserver.storage.contracts import OvertakenError, Storage, Transaction
+from apiserver.tenants.acting import in_person
 from apiserver.tenants.membership import allowed_on, membership_for, no_such_thing
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
@@ -66,7 +67,7 @@ class ServiceTokens:
         """
 
         async def work(transaction: Transaction) -> MadeServiceToken:
-            await membership_for(transaction, tenant_id, user_id, Permission.MANAGE_SERVICE_TOKENS)
+            await membership_for(transaction, tenant_id, in_person(user_id), Permission.MANAGE_SERVICE_TOKENS)
             former_id = repeatable and await repeatable.former_resource(transaction)
             if former_id:
                 return await self._again(transaction, ServiceTokenId(former_id), actor)
@@ -148,8 +149,8 @@ async def allowed_service_token(
     token = await transaction.service_tokens.by_id(token_id)
     if token is None:
         raise no_such_thing(_THING)
-    permission = Permission.MANAGE_SERVICE_TOKENS
-    await allowed_on(transaction, token.tenant_id, token.owner_id, user_id, permission, thing=_THING)
+    acting, permission = in_person(user_id), Permission.MANAGE_SERVICE_TOKENS
+    await allowed_on(transaction, token.tenant_id, token.owner_id, acting, permission, thing=_THING)
     return token
 
 

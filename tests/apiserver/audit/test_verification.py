@@ -9,6 +9,7 @@ import pytest
 from apiserver.audit.chain import Checkpoint, audit_key
 from apiserver.audit.verification import ChainVerification
 from apiserver.storage.contracts import Storage, Work
+from apiserver.tenants.acting import in_person
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
 from common.problems import ProblemCode, ProblemError
@@ -251,7 +252,7 @@ async def test_events_that_are_appended_meanwhile_are_for_the_next_verification(
     busy: Storage = storage
 
     found = await ChainVerification(busy, {key.id: key.key}).verify(
-        TenantId(alice.tenant_id), [Checkpoint(1_001, bytes(32))], UserId(alice.id)
+        TenantId(alice.tenant_id), [Checkpoint(1_001, bytes(32))], in_person(UserId(alice.id))
     )
 
     assert found.events == 1_000
@@ -283,15 +284,19 @@ class OneThatWaits:
 
 async def test_a_chain_is_verified_once_at_a_time(world: World, alice: Person) -> None:
     """Who leaves does not end it: with a few requests somebody could keep the server busy for minutes."""
-    storage, tenant_id, alice_id = OneThatWaits(world.storage), TenantId(alice.tenant_id), UserId(alice.id)
+    storage, tenant_id, reader = (
+        OneThatWaits(world.storage),
+        TenantId(alice.tenant_id),
+        in_person(UserId(alice.id)),
+    )
     verification = ChainVerification(storage, {})
-    first = asyncio.create_task(verification.verify(tenant_id, [], alice_id))
+    first = asyncio.create_task(verification.verify(tenant_id, [], reader))
     await storage.has_begun.wait()
 
     with pytest.raises(ProblemError) as refused:
-        await verification.verify(tenant_id, [], alice_id)
+        await verification.verify(tenant_id, [], reader)
     storage.go_on.set()
 
     assert refused.value.code is ProblemCode.TOO_MANY_REQUESTS
     assert (await first).events == 1
-    assert (await verification.verify(tenant_id, [], alice_id)).events == 1
+    assert (await verification.verify(tenant_id, [], reader)).events == 1

@@ -75,7 +75,8 @@ INSERT INTO devices (id, tenant_id, owner_id, registration_token_id, name, name_
     FROM generate_series(1, 5000) n;
 INSERT INTO device_tokens SELECT 'dtk_' || n, 'dev_' || n, '', now(), NULL, NULL
     FROM generate_series(1, 5000) n;
-INSERT INTO service_tokens SELECT 'svt_' || n, 'ten_' || n % 9 + 1, 'usr_' || n % 300 + 1, '', '[]', '', now(),
+INSERT INTO service_tokens
+    SELECT 'svt_' || n, 'ten_' || n % 9 + 1, 'usr_' || n % 300 + 1, '', '[]', '', now(),
         now(), NULL, NULL FROM generate_series(1, 1000) n;
 INSERT INTO audit_events SELECT 'ten_' || n % 9 + 1, n, n, now(), 'user', 'usr_1', 'device.revoked', 'device',
         'dev_' || n, NULL, NULL, NULL, NULL, 'key', '' FROM generate_series(1, 5000) n;

@@ -13,6 +13,7 @@ from apiserver.devices.device import DeviceId, DeviceState, resume
 from apiserver.errors import StorageUnavailableError
 from apiserver.storage.contracts import Storage, Transaction, Work
 from apiserver.storage.records import AuditPage, Step, StoredSecret
+from apiserver.tenants.acting import in_person
 from apiserver.tenants.members import Members
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import Identity, UserId
@@ -102,7 +103,7 @@ async def storage(open_another: OpenStorage) -> Storage:
 
 async def revoke(storage: Storage, choice: DeviceChoice, step: int) -> int:
     lifecycle = RegistrationTokenLifecycle(storage, AUDITOR, RANDOMNESS, devices_at_once=step)
-    return (await lifecycle.revoke(ALICE, TOKEN, choice, ACTOR)).devices
+    return (await lifecycle.revoke(in_person(ALICE), TOKEN, choice, ACTOR)).devices
 
 
 async def remove(storage: Storage, step: int) -> None:
@@ -157,7 +158,7 @@ async def test_many_devices_of_a_token_go_in_steps_with_an_event_each(
 ) -> None:
     await add_devices(storage, range(MANY))
     lifecycle = RegistrationTokenLifecycle(storage, AUDITOR, RANDOMNESS)
-    revocation = await lifecycle.revoke(ALICE, TOKEN, choice, ACTOR)
+    revocation = await lifecycle.revoke(in_person(ALICE), TOKEN, choice, ACTOR)
 
     assert revocation.devices == MANY
     assert await told_of_token(storage) == [

@@ -9,6 +9,7 @@ from apiserver.audit.trail import Actor, Auditor
 from apiserver.auth.permissions import Deed
 from apiserver.devices.device import DeviceId, DeviceState
 from apiserver.storage.contracts import Storage, Transaction
+from apiserver.tenants.acting import in_person
 from apiserver.tenants.lifecycle import TenantLifecycle
 from apiserver.tenants.members import Members
 from apiserver.tenants.membership import membership_for
@@ -55,7 +56,7 @@ def actor(user_id: UserId) -> Actor:
 
 async def as_member(tx: Transaction) -> None:
     """What lets Bob register a device, signed in."""
-    await membership_for(tx, TENANT, BOB, Deed.REGISTER_DEVICES)
+    await membership_for(tx, TENANT, in_person(BOB), Deed.REGISTER_DEVICES)
 
 
 async def with_token(tx: Transaction) -> None:

@@ -78,7 +78,9 @@ async def test_the_comings_and_goings_of_members_are_told(alice: Person, bob: Pe
         alice_id,
         bob_id,
         {"role": "admin"},
-        ended | {"revoked_invitations": 1, "suspended_devices": 1, "suspended_device_ids": [device["id"]]},
+        ended
+        | {"revoked_invitations": 1, "revoked_service_tokens": 0}
+        | {"suspended_devices": 1, "suspended_device_ids": [device["id"]]},
     )
 
     await alice.brings_in(bob, tenant_id)
