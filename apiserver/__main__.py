@@ -17,7 +17,7 @@ async def serve() -> None:
         await serve_until_stopped(
             [
                 Listener("public", settings.listen, build_app(settings, parts)),
-                Listener("private", settings.private_listen, build_private_app(parts)),
+                Listener("private", settings.private_listen, build_private_app(settings, parts)),
             ]
         )
 

@@ -14,6 +14,7 @@ from apiserver.audit.trail import Auditor
 from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
+from apiserver.auth.own_jwts import OwnJwtAuthenticator
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.device import DeviceId
@@ -21,14 +22,23 @@ from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.devices.listing import DeviceListing
 from apiserver.devices.register import Registrar
+from apiserver.edge.authz import Authz
 from apiserver.errors import StorageUnavailableError
+from apiserver.exchange.minting import MintedOnce, Minter
+from apiserver.exchange.oauth import render_with_oauth
+from apiserver.exchange.own_jwts import OwnJwts
+from apiserver.exchange.token import TokenExchange
 from apiserver.janitor import Janitor
 from apiserver.last_seen import LastSeen
 from apiserver.limits import BODY_LIMIT_BYTES, refuse_large_bodies
 from apiserver.pages import cursors
-from apiserver.routes import Handlers, api_routes
+from apiserver.routes import OAUTH_PATHS, Handlers, api_routes
 from apiserver.server_key import kept_server_keys
 from apiserver.settings import Secrets, Settings
+from apiserver.signing.jwks import PublishedKeys
+from apiserver.signing.operator import SigningKeyHandlers
+from apiserver.signing.rotation import SigningKeys
+from apiserver.signing.sealing import key_sealer
 from apiserver.storage.contracts import Storage
 from apiserver.storage.hold import HeldError, held
 from apiserver.storage.location import DatabaseLocation, SqliteFile
@@ -76,6 +86,8 @@ class Parts:
     service_tokens_last_used: LastSeen[ServiceTokenId]
     auditor: Auditor
     device_lifecycle: DeviceLifecycle
+    signing_keys: SigningKeys
+    request_metrics: RequestMetrics
 
 
 @asynccontextmanager
@@ -100,6 +112,8 @@ async def open_parts(
         server_keys = _server_keys(settings, secrets, randomness)
         watch = StorageWatch(storage)
         await watch.look()
+        signing_keys = SigningKeys(storage, key_sealer(server_keys, randomness), clock)
+        await signing_keys.look()
         checkpoints = CheckpointLog(storage)
         # After the last event, that of background work included.
         stack.push_async_callback(_try, checkpoints.write)
@@ -123,7 +137,8 @@ async def open_parts(
         auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
         registry = CollectorRegistry()
         lifecycle = DeviceLifecycle(storage, auditor, randomness)
-        janitor = Janitor(storage, lifecycle, last_seen, clock, registry)
+        tasks.keep_running("signing_keys", signing_keys.keep_looking)
+        janitor = Janitor(storage, lifecycle, last_seen, signing_keys, clock, registry)
         tasks.keep_running("janitor", janitor.keep_clean)
         yield Parts(
             server_keys=server_keys,
@@ -137,6 +152,8 @@ async def open_parts(
             service_tokens_last_used=last_used,
             auditor=auditor,
             device_lifecycle=lifecycle,
+            signing_keys=signing_keys,
+            request_metrics=RequestMetrics(registry),
         )
 
 
@@ -162,32 +179,51 @@ def _server_keys(settings: Settings, secrets: Secrets, randomness: Randomness) -
 
 def build_app(settings: Settings, parts: Parts) -> web.Application:
     """The application of the public listener."""
-    requests = RequestLog(
-        clock=parts.clock,
-        randomness=parts.randomness,
-        metrics=RequestMetrics(parts.registry),
-        trusted_proxies=settings.trusted_proxies,
-    )
     # Outermost first: the log sees every answer, refusals of the limits are answered as problems.
-    middlewares = [requests.middleware(), problem_middleware(), refuse_large_bodies]
+    middlewares = [
+        _request_log(settings, parts).middleware(),
+        problem_middleware(render_with_oauth(OAUTH_PATHS)),
+        refuse_large_bodies,
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT_BYTES)
     app.on_response_prepare.append(_set_headers)
-    add_routes(app, api_routes(_handlers(parts)), Guard(_authenticator(settings, parts)))
+    routes = api_routes(_handlers(settings, parts))
+    add_routes(app, routes, Guard(_authenticator(settings, parts)))
     return app
 
 
+def _request_log(settings: Settings, parts: Parts) -> RequestLog:
+    return RequestLog(
+        clock=parts.clock,
+        randomness=parts.randomness,
+        metrics=parts.request_metrics,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
 def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
+    own_jwts = OwnJwts(settings.public_url, parts.signing_keys)
     return Authenticator(
         logins=VerifiedLogins(LoginVerifier(parts.issuer, settings.audience, settings.bearer)),
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness, parts.auditor),
-        secrets=SecretAuthenticator(
-            parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used
+        secrets=_secrets(parts),
+        own_jwts=OwnJwtAuthenticator(
+            own_jwts, parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used
         ),
+        own_audience=settings.audience,
     )
 
 
-def _handlers(parts: Parts) -> Handlers:
+def _secrets(parts: Parts) -> SecretAuthenticator:
+    return SecretAuthenticator(parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used)
+
+
+def _minter(settings: Settings, parts: Parts) -> Minter:
+    return Minter(settings.public_url, parts.signing_keys, parts.clock, parts.randomness)
+
+
+def _handlers(settings: Settings, parts: Parts) -> Handlers:
     storage, randomness, clock = parts.storage, parts.randomness, parts.clock
     auditor = parts.auditor
     lists = cursors(parts.server_keys[0])
@@ -212,6 +248,8 @@ def _handlers(parts: Parts) -> Handlers:
             storage, ServiceTokens(storage, auditor, randomness), lists, clock
         ),
         audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
+        token_exchange=TokenExchange(_secrets(parts), _minter(settings, parts), settings.token_audiences),
+        published_keys=PublishedKeys(parts.signing_keys, clock),
     )
 
 
@@ -220,10 +258,25 @@ def _audit_keys(server_keys: Sequence[bytes]) -> Mapping[str, bytes]:
     return {key.id: key.key for key in keys}
 
 
-def build_private_app(parts: Parts) -> web.Application:
-    """The application of the private listener: health and metrics."""
+def build_private_app(settings: Settings, parts: Parts) -> web.Application:
+    """The application of the private listener: health and metrics, the edge, and what the operator asks."""
     checks = {"provider": parts.issuer.fault, "storage": parts.storage_watch.fault}
-    return Health(checks=checks, registry=parts.registry).private_app()
+    app = Health(checks=checks, registry=parts.registry).private_app()
+    authz = Authz(
+        _authenticator(settings, parts),
+        MintedOnce(_minter(settings, parts)),
+        settings.token_audiences,
+        parts.clock,
+    )
+    for prefix, part in (
+        ("/authz", authz.app()),
+        ("/signing-keys", SigningKeyHandlers(parts.signing_keys, parts.clock).app()),
+    ):
+        # Probes have no line in the log, these have.
+        part.middlewares.extend([_request_log(settings, parts).middleware(), problem_middleware()])
+        part.on_response_prepare.append(_set_headers)
+        app.add_subapp(prefix, part)
+    return app
 
 
 async def _try(write: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,7 @@ from apiserver.audit.trail import Actor
 from apiserver.devices.device import DeviceId
 from apiserver.devices.lifecycle import DeviceLifecycle
 from apiserver.last_seen import WRITE_INTERVAL, LastSeen
+from apiserver.signing.rotation import SigningKeys
 from apiserver.storage.contracts import LeftoverRepository, Storage, Transaction
 from common.clock import Clock
 
@@ -61,12 +62,14 @@ class Janitor:
         storage: Storage,
         lifecycle: DeviceLifecycle,
         last_seen: LastSeen[DeviceId],
+        signing_keys: SigningKeys,
         clock: Clock,
         registry: CollectorRegistry,
     ) -> None:
         self._storage = storage
         self._lifecycle = lifecycle
         self._last_seen = last_seen
+        self._signing_keys = signing_keys
         self._clock = clock
         self._listening_since = clock.monotonic()
         self._expired = Counter(
@@ -87,6 +90,8 @@ class Janitor:
         done = {"expired_devices": await self._expire_devices()}
         for keeping in KEEPING:
             done[keeping.what] = await self._remove(keeping)
+        done["signing_keys"] = await self._signing_keys.remove_ended()
+        self._removed.labels("signing_keys").inc(done["signing_keys"])
         if any(done.values()):
             log.info("cleaned", **done)
 

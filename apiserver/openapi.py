@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from apiserver.auth.access import Access
+from apiserver.exchange.oauth import OAuthErrorBody
 from apiserver.idempotency import KEY_FORM
 from apiserver.openapi_answers import HEADERS, Answers, Problem
 from common.routing import Route
@@ -44,8 +45,8 @@ def openapi_document(routes: Iterable[Route[Access]]) -> _Json:
     """The description of these routes."""
     routes = list(routes)
     types = list(dict.fromkeys(type_ for route in routes for type_ in _types_of(route)))
-    references, schemas = _schemas([Problem, *types])
-    answers = Answers(dict(zip(types, references[1:], strict=True)))
+    references, schemas = _schemas([Problem, OAuthErrorBody, *types])
+    answers = Answers(dict(zip(types, references[2:], strict=True)))
     shown_paths = {route.path for route in routes if route.method == "GET"}
     paths: dict[str, _Json] = {}
     for route in routes:
@@ -102,7 +103,8 @@ def _operation(route: Route[Access], path: str, answers: Answers, *, is_shown: b
     if route.body is not None:
         # Nothing at all is an empty object, which is enough where no field is required.
         is_required = any(field.required for field in msgspec.structs.fields(route.body))
-        content = {"application/json": {"schema": answers.schema_of[route.body]}}
+        media_type = "application/x-www-form-urlencoded" if route.is_oauth else "application/json"
+        content = {media_type: {"schema": answers.schema_of[route.body]}}
         operation["requestBody"] = {"content": content, "required": is_required}
     operation["responses"] = answers.of(route, has_condition=has_condition)
     return operation

@@ -94,6 +94,8 @@ class Answers:
 
     def of(self, route: Route[Access], *, has_condition: bool) -> dict[str, _Json]:
         """By status. `has_condition`: the operation honours If-Match."""
+        if route.is_oauth:
+            return {**self._successes(route), **_oauth_refusals(route)}
         refused: dict[HTTPStatus, list[ProblemCode]] = {}
         for code in dict.fromkeys(_problems(route, has_condition=has_condition)):
             refused.setdefault(PROBLEMS[code][0], []).append(code)
@@ -123,6 +125,23 @@ class Answers:
             "content": {"application/problem+json": {"schema": {"allOf": [_PROBLEM, told]}}},
         }
         return {"$ref": f"#/components/responses/{name}"}
+
+
+def _oauth_refusals(route: Route[Access]) -> dict[str, Any]:
+    """RFC 6749 section 5.2: one form of answer, whatever the status."""
+    statuses = [HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE]
+    if route.access is not Access.ANYONE:
+        statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
+    told = {str(status.value): _oauth_refusal(status) for status in sorted(statuses)}
+    return {**told, "default": _oauth_refusal()}
+
+
+def _oauth_refusal(status: HTTPStatus | None = None) -> _Json:
+    return {
+        "description": "A refusal, as OAuth words it: `error` is stable.",
+        "headers": _REQUEST_ID | (_HEADERS_OF.get(status, {}) if status else {}),
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthErrorBody"}}},
+    }
 
 
 def _problems(route: Route[Access], *, has_condition: bool) -> Iterator[ProblemCode]:

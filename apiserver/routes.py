@@ -14,7 +14,7 @@ from apiserver.audit.answers import (
 )
 from apiserver.audit.handlers import NDJSON, AuditHandlers
 from apiserver.auth.access import Access
-from apiserver.auth.scopes import Scope
+from apiserver.auth.scopes import DeviceScope, Scope
 from apiserver.devices.answers import (
     ChangedDevice,
     DeviceAnswer,
@@ -27,8 +27,10 @@ from apiserver.devices.answers import (
 )
 from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.listing import DeviceListing
+from apiserver.exchange.token import ExchangeAnswer, ExchangeForm, TokenExchange
 from apiserver.ids import id_form
 from apiserver.openapi import OpenApi, openapi_document
+from apiserver.signing.jwks import JsonWebKeySet, PublishedKeys
 from apiserver.tenants.answers import (
     BroughtInvitation,
     ChangedMember,
@@ -86,6 +88,10 @@ _TOKEN = f"{_TOKENS}/{{registration_token_id:{id_form('rgt')}}}"
 _SERVICE_TOKENS = "/api/v1/service-tokens"
 _SERVICE_TOKEN = f"{_SERVICE_TOKENS}/{{service_token_id:{id_form('svt')}}}"
 _AUDIT = "/api/v1/audit-events"
+_EXCHANGE = "/api/v1/token"
+OAUTH_PATHS = frozenset({_EXCHANGE})
+"""Where refusals are OAuth errors, and bodies are forms."""
+
 _WRONG_STATE = (ProblemCode.WRONG_STATE,)
 _NOT_INVITED = (ProblemCode.INVITATION_NOT_USABLE, ProblemCode.ALREADY_MEMBER)
 _LAST_OWNER = (ProblemCode.LAST_OWNER,)
@@ -121,6 +127,8 @@ class Handlers:
     registration_token_list: RegistrationTokenListing
     service_tokens: ServiceTokenHandlers
     audit: AuditHandlers
+    token_exchange: TokenExchange
+    published_keys: PublishedKeys
 
 
 def api_routes(handlers: Handlers) -> list[Route[Access]]:
@@ -131,6 +139,7 @@ def api_routes(handlers: Handlers) -> list[Route[Access]]:
         *_registration_token_routes(handlers),
         *_service_token_routes(handlers),
         *_audit_routes(handlers),
+        *_token_routes(handlers),
     ]
     openapi = OpenApi(msgspec.json.encode(openapi_document(routes)))
     return [
@@ -173,9 +182,9 @@ def _device_routes(handlers: Handlers) -> list[Route[Access]]:
     return [
         Route("POST", _DEVICES, devices.register, Access.REGISTERING, "Register a device", RegisteredDevice, NewDevice, status=201, scope=write, problems=_ON_REGISTERING),
         Route("GET", _DEVICES, handlers.device_list.show, member, "The devices of a tenant", DeviceList, query=DeviceQuery, scope=read),
-        Route("GET", _MY_DEVICE, devices.show_me, device, "The device that asks", MyDevice),
-        Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204, problems=_WRONG_STATE),
-        Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer, problems=_WRONG_STATE),
+        Route("GET", _MY_DEVICE, devices.show_me, device, "The device that asks", MyDevice, scope=DeviceScope.SELF_READ),
+        Route("DELETE", _MY_DEVICE, devices.leave, device, "The device leaves for ever", status=204, scope=DeviceScope.SELF_WRITE, problems=_WRONG_STATE),
+        Route("POST", f"{_MY_DEVICE}/rotate-token", devices.rotate_my_token, device, "A new device token", DeviceTokenAnswer, scope=DeviceScope.SELF_WRITE, problems=_WRONG_STATE),
         Route("GET", _DEVICE, devices.show, member, "One device", DeviceAnswer, scope=read),
         Route("PATCH", _DEVICE, devices.change, member, "Change a device", DeviceAnswer, ChangedDevice, scope=write, problems=(ProblemCode.WRONG_STATE, ProblemCode.NAME_TAKEN)),
         Route("POST", f"{_DEVICE}/approve", devices.approve, member, "Let a device in", DeviceAnswer, scope=write, problems=_WRONG_STATE),
@@ -218,4 +227,12 @@ def _audit_routes(handlers: Handlers) -> list[Route[Access]]:
         Route("GET", _AUDIT, audit.show, member, "The audit events of a tenant", AuditEventList, query=AuditQuery, scope=read),
         Route("GET", f"{_AUDIT}/export", audit.export, member, "All audit events of a tenant, a line each", AuditEventAnswer, query=AuditExportQuery, scope=read, media_type=NDJSON, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
         Route("POST", f"{_AUDIT}/verify", audit.verify, member, "Whether the audit events are what was written", AuditVerdict, AuditVerification, scope=read, problems=(ProblemCode.TOO_MANY_REQUESTS,)),
+    ]  # fmt: skip
+
+
+def _token_routes(handlers: Handlers) -> list[Route[Access]]:
+    anyone = Access.ANYONE
+    return [
+        Route("POST", _EXCHANGE, handlers.token_exchange.exchange, anyone, "Exchange a secret for a JWT", ExchangeAnswer, ExchangeForm, is_oauth=True),
+        Route("GET", "/.well-known/jwks.json", handlers.published_keys.show, anyone, "The keys that verify our JWTs", JsonWebKeySet),
     ]  # fmt: skip

@@ -25,6 +25,8 @@ class Settings:
     provider: str
     backchannel: str | None
     audience: str
+    token_audiences: tuple[str, ...]
+    public_url: str
     bearer: BearerKind
     database: DatabaseLocation
     trusted_proxies: tuple[Network, ...]
@@ -45,18 +47,24 @@ class Secrets:
 def read_settings(values: Mapping[str, str]) -> tuple[Settings, Secrets]:
     """Raises `SettingsError` with all faults."""
     environment = Environment(values)
+    listen, audience = environment.listen("LISTEN", "127.0.0.1:8082"), environment.text("OIDC_AUDIENCE")
     settings = Settings(
-        listen=environment.listen("LISTEN", "127.0.0.1:8082"),
+        listen=listen,
         private_listen=environment.listen("PRIVATE_LISTEN", "127.0.0.1:9082"),
         provider=_provider(environment),
         backchannel=environment.optional_url("OIDC_BACKCHANNEL"),
-        audience=environment.text("OIDC_AUDIENCE"),
+        audience=audience,
+        token_audiences=_token_audiences(environment, audience),
+        public_url=environment.origin("PUBLIC_URL", _origin_of(listen)),
         bearer=cast("BearerKind", environment.choice("BEARER", BEARER_KINDS, "access_token")),
         database=_database(environment),
         trusted_proxies=environment.networks("TRUSTED_PROXIES"),
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
+    if settings.public_url and settings.public_url == settings.provider.rstrip("/"):
+        # Whose keys verify a JWT is told by its issuer: under one name, either could speak for the other.
+        environment.fault("PUBLIC_URL is OIDC_PROVIDER: JWTs of both would have the same issuer.")
     secrets = Secrets(_server_keys(environment, settings.database))
     environment.finish()
     return settings, secrets
@@ -78,6 +86,20 @@ def _provider(environment: Environment) -> str:
             f"OIDC_PROVIDER is {provider!r}: plain http is taken from this machine only, use https."
         )
     return provider
+
+
+def _origin_of(listen: ListenAddress) -> str:
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"http://{host}:{listen.port}"
+
+
+def _token_audiences(environment: Environment, audience: str) -> tuple[str, ...]:
+    audiences = environment.words("TOKEN_AUDIENCES") or (audience,)
+    if len(set(audiences)) < len(audiences):
+        environment.fault("TOKEN_AUDIENCES names an audience twice.")
+    if not all(name.isascii() and name.isprintable() for name in audiences):
+        environment.fault("TOKEN_AUDIENCES may have visible ASCII characters only: they stand in headers.")
+    return audiences
 
 
 def _database(environment: Environment) -> DatabaseLocation:

@@ -60,6 +60,7 @@ class ProblemCode(StrEnum):
     KEY_IN_USE = "key_in_use"
     NO_ADDRESS_LEFT = "no_address_left"
     DEVICE_SUSPENDED = "device_suspended"
+    DEVICE_NOT_APPROVED = "device_not_approved"
     DEVICE_REVOKED = "device_revoked"
     DEVICE_EXPIRED = "device_expired"
     WRONG_STATE = "wrong_state"
@@ -126,6 +127,7 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.KEY_IN_USE: (HTTPStatus.CONFLICT, "The public key is in use"),
     ProblemCode.NO_ADDRESS_LEFT: (HTTPStatus.CONFLICT, "The tenant's addresses are used up"),
     ProblemCode.DEVICE_SUSPENDED: (HTTPStatus.FORBIDDEN, "The device is suspended"),
+    ProblemCode.DEVICE_NOT_APPROVED: (HTTPStatus.FORBIDDEN, "The device is not approved"),
     ProblemCode.DEVICE_REVOKED: (HTTPStatus.UNAUTHORIZED, "The device was revoked"),
     ProblemCode.DEVICE_EXPIRED: (HTTPStatus.UNAUTHORIZED, "The device has expired"),
     ProblemCode.WRONG_STATE: (HTTPStatus.CONFLICT, "Its state does not allow this"),

@@ -24,7 +24,7 @@ class Route(Generic[AccessT]):
     `media_type` is that of the answer, `status` that of a success; `scope` what a narrowed token must have
     been given, and `service_scope` what a service must have where a user needs none. `problems` are the
     refusals of its own, beyond those that whoever is admitted, a body, a query and an id in the path bring
-    with them.
+    with them. `is_oauth`: the body is a form, and refusals are OAuth errors.
     """
 
     method: str
@@ -40,6 +40,7 @@ class Route(Generic[AccessT]):
     service_scope: Enum | None = None
     media_type: str = "application/json"
     problems: tuple[ProblemCode, ...] = ()
+    is_oauth: bool = False
 
 
 Guard = Callable[[Route[AccessT]], Handler]

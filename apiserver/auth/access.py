@@ -91,9 +91,10 @@ def _admit_member(request: web.Request, caller: Caller, route: Route[Access]) ->
     request[MEMBER] = caller
 
 
-def _admit_device(request: web.Request, caller: Caller, _route: Route[Access]) -> None:
+def _admit_device(request: web.Request, caller: Caller, route: Route[Access]) -> None:
     if not isinstance(caller, DeviceCaller):
         raise refusal_of(caller, "Only a device may do this, with its device token.")
+    check_scope(caller, route.scope)
     request[DEVICE] = caller
 
 
@@ -127,7 +128,7 @@ def _check_scope_of_route(caller: MemberCaller, route: Route[Access]) -> None:
     check_scope(caller, scope)
 
 
-def check_scope(caller: MemberCaller, scope: Enum | None) -> None:
+def check_scope(caller: MemberCaller | DeviceCaller, scope: Enum | None) -> None:
     """Raises `ProblemError`. Handlers ask where a request does more than the scope of its route tells."""
     if scope is None or scope in caller.scopes:
         return

@@ -4,14 +4,18 @@ Every refusal looks alike from outside (RFC 6750 section 3.1); the log alone has
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from apiserver.auth.labels import label_of
+from apiserver.auth.own_jwts import OwnJwtAuthenticator
 from apiserver.auth.principal import Anonymous, Caller, UserCaller
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.auth.verified import VerifiedLogins
+from apiserver.exchange.own_jwts import unverified_issuer
 from apiserver.tenants.first_login import UserDirectory
 from apiserver.tokens.secret import SecretKind, parse
 from common.clock import Clock
@@ -34,46 +38,61 @@ class Authenticator:
     clock: Clock
     users: UserDirectory
     secrets: SecretAuthenticator
+    own_jwts: OwnJwtAuthenticator
+    own_audience: str
 
     async def caller_of(self, request: web.Request) -> Caller:
         """Raises `ProblemError`: 401 for a credential that is not accepted, 503 when that cannot be told."""
-        try:
+        with refusals_told():
             presented_token = bearer_token(request.headers.getall(hdrs.AUTHORIZATION, []))
             if presented_token is None:
                 return Anonymous()
-            if presented_token[:_PREFIX_LENGTH] in _OUR_PREFIXES:
+            if is_own_secret(presented_token):
                 return await self._holder(request, presented_token)
+            if self.is_own_jwt(presented_token):
+                return await self._holder_of_jwt(request, presented_token)
             return await self._user(request, presented_token)
-        except InvalidTokenError as refusal:
-            raise _invalid_token(refusal.cause) from None
-        except IssuerUnavailableError as error:
-            # Not a 401: the token may well be good, and a client would throw its login away.
-            raise _provider_unavailable(error.cause) from None
+
+    def is_own_jwt(self, presented_token: str) -> bool:
+        """Whose keys verify it: each issuer's tokens are verified by its own keys alone."""
+        return unverified_issuer(presented_token) == self.own_jwts.jwts.issuer
 
     async def _holder(self, request: web.Request, presented_token: str) -> Caller:
         """The holder of a secret of our own. What is not even well formed costs no look-up."""
         presented = parse(presented_token)
-        match presented and presented.kind:
-            case SecretKind.REGISTRATION if presented:
-                registering = await self.secrets.registration_token(presented)
-                request[CALLER_LABEL] = CallerLabel("registration_token", registering.token.id)
-                return registering
-            case SecretKind.DEVICE if presented:
-                caller = await self.secrets.device(presented)
-                request[CALLER_LABEL] = CallerLabel("device", caller.device.id)
-                return caller
-            case SecretKind.SERVICE if presented:
-                service = await self.secrets.service_token(presented)
-                request[CALLER_LABEL] = CallerLabel("service_token", service.token.id)
-                return service
-            case _:
-                raise InvalidTokenError("malformed_secret")
+        if presented is None:
+            raise InvalidTokenError("malformed_secret")
+        caller = await self.secrets.holder(presented)
+        request[CALLER_LABEL] = label_of(caller)
+        return caller
+
+    async def _holder_of_jwt(self, request: web.Request, presented_token: str) -> Caller:
+        caller = await self.own_jwts.holder(presented_token, self.own_audience)
+        request[CALLER_LABEL] = label_of(caller)
+        return caller
 
     async def _user(self, request: web.Request, presented_token: str) -> UserCaller:
         login = await self.logins.login_of(presented_token, self.clock.now())
         user = await self.users.user_of(login.identity, login.profile)
         request[CALLER_LABEL] = CallerLabel("user", user.id)
         return UserCaller(user, login.scopes)
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """What speaks against a token, as `ProblemError`."""
+    try:
+        yield
+    except InvalidTokenError as refusal:
+        raise _invalid_token(refusal.cause) from None
+    except IssuerUnavailableError as error:
+        # Not a 401: the token may well be good, and a client would throw its login away.
+        raise _provider_unavailable(error.cause) from None
+
+
+def is_own_secret(presented_token: str) -> bool:
+    """Whether it claims to be a secret of ours, by its prefix."""
+    return presented_token[:_PREFIX_LENGTH] in _OUR_PREFIXES
 
 
 def bearer_token(headers: Sequence[str]) -> str | None:

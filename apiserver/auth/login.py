@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from apiserver.auth.scopes import Scope, scopes_of_login
+from apiserver.auth.scopes import Scope, scope_words, scopes_of_login
 from apiserver.tenants.users import Identity, Profile
 from common.jwt import Claims, InvalidTokenError, TokenTimes, times_of
 
@@ -13,20 +13,26 @@ _LONGEST_EMAIL = 320
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who the provider says it is, what the JWT may be used for, and when."""
+    """Who the provider says it is, what the JWT may be used for, and when.
+
+    `words` are the scopes as the provider wrote them, those of other services among them.
+    """
 
     identity: Identity
     profile: Profile
     scopes: frozenset[Scope]
+    words: tuple[str, ...]
     times: TokenTimes
 
 
 def login_of(issuer: str, claims: Claims) -> Login:
     """Raises `InvalidTokenError` for a subject that no provider should give."""
+    scope = claims.get("scope", claims.get("scp"))
     return Login(
         identity=_identity_of(issuer, claims),
         profile=_profile_of(claims),
-        scopes=scopes_of_login(claims.get("scope", claims.get("scp"))),
+        scopes=scopes_of_login(scope),
+        words=scope_words(scope),
         times=times_of(claims),
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from apiserver.auth.scopes import Scope
+from apiserver.auth.scopes import ALL_DEVICE_SCOPES, DeviceScope, Scope
 from apiserver.devices.device import Device
 from apiserver.storage.records import StoredSecret
 from apiserver.tenants.acting import Acting, in_person
@@ -26,17 +26,26 @@ class UserCaller:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCaller:
-    """A device, by its device token, as it was when it was looked up: neither ended nor suspended."""
+    """A device, as it was when it was looked up: neither ended nor suspended.
+
+    It came with its device token `token`, or with a JWT that was made of it and may be narrowed.
+    """
 
     device: Device
+    token: StoredSecret
+    scopes: frozenset[DeviceScope] = ALL_DEVICE_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationTokenCaller:
-    """Someone with a registration token. Whether it may be used now is decided where it is spent."""
+    """Someone with a registration token. Whether it may be used now is decided where it is spent.
+
+    `by_jwt`: with a JWT that was made of it, which is no proof that the secret arrived where it belongs.
+    """
 
     token: RegistrationToken
     secret: StoredSecret
+    by_jwt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

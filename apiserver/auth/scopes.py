@@ -17,7 +17,21 @@ class Scope(StrEnum):
     TOKENS_INTROSPECT = "tokens:introspect"
 
 
+class DeviceScope(StrEnum):
+    """What a JWT of a device may be used for here. Its device token may be used for all of it."""
+
+    SELF_READ = "self:read"
+    SELF_WRITE = "self:write"
+
+
+class RegistrationScope(StrEnum):
+    """What a JWT of a registration token may be used for here."""
+
+    DEVICES_REGISTER = "devices:register"
+
+
 ALL_SCOPES = frozenset(Scope)
+ALL_DEVICE_SCOPES = frozenset(DeviceScope)
 
 
 def scopes_of_login(claim: object) -> frozenset[Scope]:
@@ -35,6 +49,17 @@ def scopes_of_login(claim: object) -> frozenset[Scope]:
             return _ours(claim) or ALL_SCOPES
         case _:
             return frozenset()
+
+
+def scope_words(claim: object) -> tuple[str, ...]:
+    """All scopes of such a claim; those that are no texts are passed over."""
+    match claim:
+        case str():
+            return tuple(claim.split())
+        case list():
+            return tuple(word for word in claim if isinstance(word, str))
+        case _:
+            return ()
 
 
 def _ours(names: list[object] | list[str]) -> frozenset[Scope]:

@@ -4,6 +4,8 @@ An unknown secret is refused without a reason. Who holds a right one is told why
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
 
 from aiohttp import hdrs
 
@@ -13,7 +15,8 @@ from apiserver.last_seen import LastSeen
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import StoredSecret
 from apiserver.tenants.users import User
-from apiserver.tokens.secret import PresentedSecret, matches
+from apiserver.tokens.registration_token import RegistrationToken
+from apiserver.tokens.secret import PresentedSecret, SecretKind, matches
 from apiserver.tokens.service_token import (
     SERVICE_TOKEN_PREFIX,
     ServiceToken,
@@ -23,6 +26,8 @@ from apiserver.tokens.service_token import (
 from common.clock import Clock
 from common.jwt import InvalidTokenError
 from common.problems import ProblemCode, ProblemError
+
+Holder: TypeAlias = DeviceCaller | RegistrationTokenCaller | ServiceCaller
 
 _CHALLENGE: dict[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer error="invalid_token"'}
 _REFUSED_STATES = {
@@ -57,6 +62,18 @@ class SecretAuthenticator:
     last_seen: LastSeen[DeviceId]
     last_used: LastSeen[ServiceTokenId]
 
+    async def holder(self, presented: PresentedSecret) -> Holder:
+        """Whoever has this secret. Raises as the methods for each kind do."""
+        match presented.kind:
+            case SecretKind.REGISTRATION:
+                return await self.registration_token(presented)
+            case SecretKind.DEVICE:
+                return await self.device(presented)
+            case SecretKind.SERVICE:
+                return await self.service_token(presented)
+            case _:
+                raise InvalidTokenError("kind_of_secret")
+
     async def registration_token(self, presented: PresentedSecret) -> RegistrationTokenCaller:
         """Raises `InvalidTokenError` for an unknown secret and `ProblemError` for one that was replaced."""
         found = await self.storage.read(
@@ -64,10 +81,8 @@ class SecretAuthenticator:
         )
         if found is None or not matches(found[1].hash, presented):
             raise InvalidTokenError("unknown_secret")
-        token, secret = found
-        if secret.revoked_at is not None and token.revoked_at is None:
-            raise _replaced("registration token")
-        return RegistrationTokenCaller(token, secret)
+        check_registration_token(*found)
+        return RegistrationTokenCaller(*found)
 
     async def device(self, presented: PresentedSecret) -> DeviceCaller:
         """As `registration_token`; a device that has ended or is suspended is told so."""
@@ -75,14 +90,11 @@ class SecretAuthenticator:
         if found is None or not matches(found[1].hash, presented):
             raise InvalidTokenError("unknown_secret")
         device, token = found
-        if (refusal := _REFUSED_STATES.get(device.state)) is not None:
-            raise ProblemError(refusal.code, refusal.detail, headers=refusal.headers)
-        if token.revoked_at is not None:
-            raise _replaced("device token")
+        check_device(device, token)
         if token.first_used_at is None:
             await self._use_first(device, token)
         self.last_seen.note(device.id, self.clock.now())
-        return DeviceCaller(device)
+        return DeviceCaller(device, token)
 
     async def service_token(self, presented: PresentedSecret) -> ServiceCaller:
         """As `registration_token`; one that was revoked or has expired is told so.
@@ -90,14 +102,12 @@ class SecretAuthenticator:
         Whether the owner is still in the tenant is looked up where it acts, in the transaction of the deed.
         """
         token_id = ServiceTokenId(f"{SERVICE_TOKEN_PREFIX}{presented.public_id}")
-        found = await self.storage.read(lambda view: _with_owner(view, token_id))
+        found = await self.storage.read(lambda view: with_owner(view, token_id))
         if found is None or not matches(found[0].secret_hash, presented):
             raise InvalidTokenError("unknown_secret")
         token, owner = found
         now = self.clock.now()
-        if (refusal := _REFUSED_SERVICES.get(token.state(now))) is not None:
-            code, detail = refusal
-            raise ProblemError(code, detail, headers=_CHALLENGE)
+        check_service_token(token, now)
         if token.last_used_at is None:
             await self._use_service_first(token)
         else:
@@ -122,10 +132,31 @@ class SecretAuthenticator:
         await self.storage.write(use)
 
 
-async def _with_owner(view: Transaction, token_id: ServiceTokenId) -> tuple[ServiceToken, User] | None:
+async def with_owner(view: Transaction, token_id: ServiceTokenId) -> tuple[ServiceToken, User] | None:
     token = await view.service_tokens.by_id(token_id)
     owner = token and await view.users.by_id(token.owner_id)
     return (token, owner) if token and owner else None
+
+
+def check_service_token(token: ServiceToken, now: datetime) -> None:
+    """Raises `ProblemError` for one that was revoked or has expired."""
+    if (refusal := _REFUSED_SERVICES.get(token.state(now))) is not None:
+        code, detail = refusal
+        raise ProblemError(code, detail, headers=_CHALLENGE)
+
+
+def check_registration_token(token: RegistrationToken, secret: StoredSecret) -> None:
+    """Raises `ProblemError` for a secret that was replaced. The token itself is judged where it is spent."""
+    if secret.revoked_at is not None and token.revoked_at is None:
+        raise _replaced("registration token")
+
+
+def check_device(device: Device, token: StoredSecret) -> None:
+    """Raises `ProblemError` for a device that has ended or is suspended, or a secret that was replaced."""
+    if (refusal := _REFUSED_STATES.get(device.state)) is not None:
+        raise ProblemError(refusal.code, refusal.detail, headers=refusal.headers)
+    if token.revoked_at is not None:
+        raise _replaced("device token")
 
 
 def _replaced(what: str) -> ProblemError:

@@ -12,6 +12,7 @@ from apiserver.audit.chain import AuditEvent, Checkpoint
 from apiserver.devices.device import Device, DeviceId
 from apiserver.devices.keys import PublicKey
 from apiserver.networks.addresses import AddressPool
+from apiserver.signing.key import KeyId, SigningKey
 from apiserver.storage.records import (
     AuditPage,
     DevicePage,
@@ -255,6 +256,24 @@ class IdempotencyKeyRepository(Protocol):
         ...
 
 
+class SigningKeyRepository(Protocol):
+    """Few rows, always read together."""
+
+    async def all(self) -> Sequence[SigningKey]:
+        """In the order in which they sign."""
+        ...
+
+    async def locked(self) -> Sequence[SigningKey]:
+        """As `all`, also when there is none; nobody else changes them before this transaction ends."""
+        ...
+
+    async def add(self, key: SigningKey) -> None: ...
+
+    async def withdraw(self, key_id: KeyId, now: datetime) -> None: ...
+
+    async def remove(self, key_id: KeyId) -> None: ...
+
+
 class LeftoverRepository(Protocol):
     """What nobody needs any more. Nothing here is about a tenant.
 
@@ -329,6 +348,9 @@ class Transaction(Protocol):
 
     @property
     def idempotency_keys(self) -> IdempotencyKeyRepository: ...
+
+    @property
+    def signing_keys(self) -> SigningKeyRepository: ...
 
     @property
     def leftovers(self) -> LeftoverRepository: ...

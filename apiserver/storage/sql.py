@@ -24,6 +24,7 @@ from apiserver.storage.migrate import migrate_postgresql, migrate_sqlite
 from apiserver.storage.postgresql import open_postgresql
 from apiserver.storage.registration_tokens import SqlRegistrationTokens
 from apiserver.storage.service_tokens import SqlServiceTokens
+from apiserver.storage.signing_keys import SqlSigningKeys
 from apiserver.storage.sqlite import LOCK_WAIT, open_sqlite, prepare_file
 from apiserver.storage.statement import statement
 from apiserver.storage.tenants import SqlTenants
@@ -84,6 +85,10 @@ class SqlTransaction:
     @property
     def idempotency_keys(self) -> SqlIdempotencyKeys:
         return SqlIdempotencyKeys(self.connection)
+
+    @property
+    def signing_keys(self) -> SqlSigningKeys:
+        return SqlSigningKeys(self.connection)
 
     @property
     def leftovers(self) -> SqlLeftovers:

@@ -4,6 +4,7 @@ SQLAlchemy's own execution costs several times what the engines take for the sma
 language and its types cost nothing once compiled.
 """
 
+import zlib
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Delete, Dialect, Insert, Select, Table, Update, bindparam
+from sqlalchemy import Delete, Dialect, Insert, Select, Table, Update, bindparam, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
@@ -96,6 +97,17 @@ def insert_from_select_unless_there(table: Table, rows: Select[Any]) -> Statemen
     return Statement(
         _compile(sqlite.insert(table).from_select(names, rows).on_conflict_do_nothing(), _SQLITE),
         _compile(postgresql.insert(table).from_select(names, rows).on_conflict_do_nothing(), _POSTGRESQL),
+    )
+
+
+def lock_for_writing(name: str) -> Statement:
+    """Holds up whoever else takes the lock of this name, until the transaction ends.
+
+    For rules over a whole table, an empty one included. Writers of SQLite are alone in any case.
+    """
+    taken = func.pg_advisory_xact_lock(literal_column(str(zlib.crc32(name.encode())))).label("taken")
+    return Statement(
+        _compile(select(literal_column("1").label("taken")), _SQLITE), _compile(select(taken), _POSTGRESQL)
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -11,6 +11,9 @@ from apiserver.tenants.users import UserId
 from apiserver.tokens.name_pattern import fits
 from common.addresses import is_within
 from common.env import Network
+
+_FOR_EVER_S = 100 * 365 * 86_400
+"""Added to a date, much more would leave the calendar."""
 
 RegistrationTokenId = NewType("RegistrationTokenId", str)
 
@@ -99,6 +102,12 @@ class RegistrationToken:
             return TokenState.USED_UP
         return TokenState.ACTIVE
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it expires, unless it is used before."""
+        ends = [self.expires_at, self._idle_until()]
+        return min((end for end in ends if end is not None), default=None)
+
     def lets_come_again(self, now: datetime) -> bool:
         """Whether a device that joined with it may do so again, which spends no use."""
         return self.state(now) in {TokenState.ACTIVE, TokenState.USED_UP}
@@ -114,9 +123,10 @@ class RegistrationToken:
         return Forced(self.tenant_id, self.owner_id, self.taints, self.labels, self.ephemeral_s)
 
     def _has_expired(self, now: datetime) -> bool:
-        if self.expires_at is not None and now >= self.expires_at:
-            return True
+        return self.ends_at is not None and now >= self.ends_at
+
+    def _idle_until(self) -> datetime | None:
         if self.idle_s is None:
-            return False
+            return None
         usable_since = max(self.created_at, self.not_before or self.created_at)
-        return (now - (self.last_used_at or usable_since)).total_seconds() >= self.idle_s
+        return (self.last_used_at or usable_since) + timedelta(seconds=min(self.idle_s, _FOR_EVER_S))

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 WEB_CLIENT = "doorward-web"
 CLI_CLIENT = "doorward-cli"
 AUDIENCE = "doorward-api"
+# That of some service of yours: what a JWT of the exchange may be made for.
+EXAMPLE_AUDIENCE = "example-service"
 
 # Handed on from the person's environment. Everything else stays out: their DATABASE_URL is not the demo's,
 # and their HTTP_PROXY does not know this machine's ports.
@@ -123,6 +125,8 @@ def _apiserver(plan: Plan) -> Part:
             "PRIVATE_LISTEN": _local(ports.apiserver_private),
             "OIDC_PROVIDER": plan.issuer,
             "OIDC_AUDIENCE": AUDIENCE,
+            "PUBLIC_URL": plan.url,
+            "TOKEN_AUDIENCES": f"{AUDIENCE},{EXAMPLE_AUDIENCE}",
             "DATABASE_URL": f"sqlite:///{plan.folder.database}",
             "TRUSTED_PROXIES": "127.0.0.1/32",
         },

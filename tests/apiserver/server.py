@@ -65,6 +65,6 @@ async def api_server(
         with documented_refusals(app):
             async with (
                 TestClient(RealRunner(app)) as public,
-                TestClient(RealRunner(build_private_app(parts))) as private,
+                TestClient(RealRunner(build_private_app(settings, parts))) as private,
             ):
                 yield ApiServer(public, private, parts)

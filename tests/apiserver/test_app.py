@@ -49,7 +49,7 @@ async def broken_server(
     settings, _ = read_settings(environment(issuer.url, database))
     async with (
         TestClient(RealRunner(build_app(settings, parts))) as public,
-        TestClient(RealRunner(build_private_app(parts))) as private,
+        TestClient(RealRunner(build_private_app(settings, parts))) as private,
     ):
         yield ApiServer(public, private, parts)
 

@@ -16,6 +16,7 @@ export type ProblemCode =
   | "bad_request"
   | "cross_site_request"
   | "device_expired"
+  | "device_not_approved"
   | "device_revoked"
   | "device_suspended"
   | "forbidden"
@@ -62,6 +63,12 @@ export type ProblemCode =
   | "upstream_unavailable"
   | "would_widen"
   | "wrong_state";
+
+/** A refusal (RFC 6749 section 5.2). `error_description` is for people. */
+export type OAuthErrorBody = {
+  readonly "error": string;
+  readonly "error_description": string;
+};
 
 /** The signed-in user. `name` and `email` are what the provider told; null when it told nothing. */
 export type Me = {
@@ -497,4 +504,40 @@ export type FaultKind = "cut" | "edited" | "missing" | "out_of_order" | "unknown
 export type AuditVerification = {
   readonly "tenant_id"?: string | null;
   readonly "checkpoints"?: ReadonlyArray<AuditCheckpoint>;
+};
+
+/** RFC 8693 section 2.2.1. `scope` where the JWT was narrowed. */
+export type ExchangeAnswer = {
+  readonly "access_token": string;
+  readonly "issued_token_type": string;
+  readonly "token_type": string;
+  readonly "expires_in": number;
+  readonly "scope"?: string | null;
+};
+
+/** RFC 8693 section 2.1. What is not named here is passed over, as OAuth asks. */
+export type ExchangeForm = {
+  readonly "grant_type": string;
+  readonly "subject_token": string;
+  readonly "subject_token_type": string;
+  readonly "requested_token_type"?: string;
+  readonly "audience"?: string | null;
+  readonly "scope"?: string | null;
+  readonly "resource"?: string | null;
+  readonly "actor_token"?: string | null;
+  readonly "actor_token_type"?: string | null;
+};
+
+export type JsonWebKeySet = {
+  readonly "keys": ReadonlyArray<JsonWebKey>;
+};
+
+export type JsonWebKey = {
+  readonly "kty": string;
+  readonly "crv": string;
+  readonly "x": string;
+  readonly "y": string;
+  readonly "kid": string;
+  readonly "use": string;
+  readonly "alg": string;
 };

@@ -20,7 +20,14 @@ def lifecycle(world: World) -> DeviceLifecycle:
 def a_janitor(world: World, registry: CollectorRegistry | None = None) -> Janitor:
     """One that begins to listen now."""
     last_seen = world.server.parts.last_seen
-    return Janitor(world.storage, lifecycle(world), last_seen, world.clock, registry or CollectorRegistry())
+    return Janitor(
+        world.storage,
+        lifecycle(world),
+        last_seen,
+        world.server.parts.signing_keys,
+        world.clock,
+        registry or CollectorRegistry(),
+    )
 
 
 async def joined(token: Token, machine: Machine | None = None, **said: Any) -> dict[str, Any]:

@@ -39,8 +39,8 @@ DEVICE_FILTERS: dict[str, Any] = {
     "name": "web",
     "after": "x",
 }
-# Invitations are as few as people, service tokens as the software that they set up.
-WHOLE_ON_SQLITE = {"leftovers._REMOVE_INVITATIONS", "leftovers._REMOVE_SERVICE_TOKENS"}
+# Invitations are as few as people, service tokens as the software that they set up, signing keys fewer still.
+WHOLE_ON_SQLITE = {"leftovers._REMOVE_INVITATIONS", "leftovers._REMOVE_SERVICE_TOKENS", "signing_keys._ALL"}
 # Where PostgreSQL rather reads all: a ninth of a table is changed, the oldest rows are removed, or the
 # index itself is small.
 WHOLE_ON_POSTGRESQL = {
@@ -50,6 +50,10 @@ WHOLE_ON_POSTGRESQL = {
     "leftovers._REMOVE_KEYS",
     "leftovers._REMOVE_SECRETS",
     "leftovers._REMOVE_SERVICE_TOKENS",
+    "signing_keys._ADD",
+    "signing_keys._ALL",
+    "signing_keys._REMOVE",
+    "signing_keys._WITHDRAW",
 }
 AUDIT_FILTERS: dict[str, Any] = {
     "actor_id": "usr_1", "action": "device.revoked", "target_id": "dev_1", "since": NOW, "until": NOW,

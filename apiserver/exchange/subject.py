@@ -1,0 +1,138 @@
+"""What a JWT of ours says of its caller, and who gets none. Pure.
+
+Third parties believe such a JWT without asking back. So only what they may rely on gets one: a device that is
+approved, a registration token that lets a device join now, a service token.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
+from apiserver.auth.scopes import DeviceScope, RegistrationScope
+from apiserver.auth.secrets_presented import Holder
+from apiserver.devices import refusals
+from apiserver.devices.device import Device, DeviceState
+from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.users import UserId
+from apiserver.tokens.registration_token import TokenState
+from common.problems import ProblemCode, ProblemError
+
+SubjectKind = Literal["device", "registration", "service"]
+
+_NOT_RELIABLE = {
+    DeviceState.PENDING: "This device waits for its approval: until then nobody else is told that it is one.",
+    DeviceState.QUARANTINED: "This device is in quarantine: until somebody approves it, nobody else is told "
+    "that it is one.",
+}
+
+
+class ScopeError(Exception):
+    """A scope was asked for that the caller does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`sub` and the other claims. `credential` is the id of the secret that was presented: public.
+
+    `grantable` are the scopes that the caller has, `scopes` those that it is narrowed to; None: not narrowed.
+    `ends_at` is when what it was made of ends by itself.
+    """
+
+    kind: SubjectKind
+    sub: str
+    credential: str
+    owner: UserId
+    tenant: TenantId
+    taints: tuple[str, ...]
+    grantable: frozenset[str]
+    scopes: tuple[str, ...] | None
+    ends_at: datetime | None
+
+    def narrowed(self, asked: Sequence[str]) -> "Subject":
+        """Raises `ScopeError`."""
+        if not set(asked) <= self.grantable:
+            raise ScopeError
+        return replace(self, scopes=tuple(sorted(set(asked))))
+
+
+def subject_of(caller: Holder, now: datetime, address: str) -> Subject:
+    """Who it is to third parties. Raises `ProblemError` where they must not rely on it."""
+    match caller:
+        case DeviceCaller():
+            return _of_device(caller, now)
+        case RegistrationTokenCaller():
+            return _of_registration_token(caller, now, address)
+        case ServiceCaller():
+            return _of_service_token(caller)
+
+
+def _of_device(caller: DeviceCaller, now: datetime) -> Subject:
+    device = caller.device
+    check_reliable(device, now)
+    return Subject(
+        kind="device",
+        sub=f"device:{device.id}",
+        credential=caller.token.id,
+        owner=device.owner_id,
+        tenant=device.tenant_id,
+        taints=device.taints,
+        grantable=frozenset(DeviceScope),
+        scopes=None,
+        ends_at=_earliest(device.expires_at, _silent_until(device, now)),
+    )
+
+
+def check_reliable(device: Device, now: datetime) -> None:
+    """Raises `ProblemError` for a device that may come in here, but is nobody's to rely on."""
+    if (reason := _NOT_RELIABLE.get(device.state)) is not None:
+        raise ProblemError(ProblemCode.DEVICE_NOT_APPROVED, reason)
+    if device.expires_at is not None and device.expires_at <= now:
+        # The janitor has not come by yet.
+        raise ProblemError(ProblemCode.DEVICE_EXPIRED, "This device has expired. Register it again.")
+
+
+def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, address: str) -> Subject:
+    token = caller.token
+    state = token.state(now)
+    if state is not TokenState.ACTIVE:
+        raise refusals.refusal_of_token(state)
+    if not token.allows_source(address):
+        raise refusals.source_not_allowed()
+    return Subject(
+        kind="registration",
+        sub=f"registration-token:{token.id}",
+        credential=caller.secret.id,
+        owner=token.owner_id,
+        tenant=token.tenant_id,
+        taints=token.taints,
+        grantable=frozenset(RegistrationScope),
+        scopes=None,
+        ends_at=token.ends_at,
+    )
+
+
+def _of_service_token(caller: ServiceCaller) -> Subject:
+    token = caller.token
+    return Subject(
+        kind="service",
+        sub=f"service-token:{token.id}",
+        credential=token.id,
+        owner=token.owner_id,
+        tenant=token.tenant_id,
+        taints=(),
+        grantable=frozenset(token.scopes),
+        # It has scopes from the beginning, and its JWT always tells them.
+        scopes=tuple(sorted(token.scopes)),
+        ends_at=token.expires_at,
+    )
+
+
+def _silent_until(device: Device, now: datetime) -> datetime | None:
+    """When it would leave, were it not heard of again: it was heard of now."""
+    return None if device.ephemeral_s is None else now + timedelta(seconds=device.ephemeral_s)
+
+
+def _earliest(*ends: datetime | None) -> datetime | None:
+    return min((end for end in ends if end is not None), default=None)
