@@ -14,8 +14,9 @@ from apiserver.audit.trail import Auditor
 from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
+from apiserver.auth.look_up import LookUp
 from apiserver.auth.own_jwts import OwnJwtAuthenticator
-from apiserver.auth.secrets_presented import SecretAuthenticator
+from apiserver.auth.secrets_presented import Noted, SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.device import DeviceId
 from apiserver.devices.handlers import DeviceHandlers
@@ -24,6 +25,7 @@ from apiserver.devices.listing import DeviceListing
 from apiserver.devices.register import Registrar
 from apiserver.edge.authz import Authz
 from apiserver.errors import StorageUnavailableError
+from apiserver.exchange.introspection import Introspection
 from apiserver.exchange.minting import MintedOnce, Minter
 from apiserver.exchange.oauth import render_with_oauth
 from apiserver.exchange.own_jwts import OwnJwts
@@ -202,21 +204,30 @@ def _request_log(settings: Settings, parts: Parts) -> RequestLog:
 
 
 def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
-    own_jwts = OwnJwts(settings.public_url, parts.signing_keys)
     return Authenticator(
         logins=VerifiedLogins(LoginVerifier(parts.issuer, settings.audience, settings.bearer)),
         clock=parts.clock,
         users=UserDirectory(parts.storage, parts.clock, parts.randomness, parts.auditor),
         secrets=_secrets(parts),
-        own_jwts=OwnJwtAuthenticator(
-            own_jwts, parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used
-        ),
+        own_jwts=OwnJwtAuthenticator(_own_jwts(settings, parts), _look_up(parts), parts.clock, _noted(parts)),
         own_audience=settings.audience,
     )
 
 
 def _secrets(parts: Parts) -> SecretAuthenticator:
-    return SecretAuthenticator(parts.storage, parts.clock, parts.last_seen, parts.service_tokens_last_used)
+    return SecretAuthenticator(_look_up(parts), parts.storage, parts.clock, _noted(parts))
+
+
+def _look_up(parts: Parts) -> LookUp:
+    return LookUp(parts.storage, parts.clock)
+
+
+def _noted(parts: Parts) -> Noted:
+    return Noted(parts.clock, parts.last_seen, parts.service_tokens_last_used)
+
+
+def _own_jwts(settings: Settings, parts: Parts) -> OwnJwts:
+    return OwnJwts(settings.public_url, parts.signing_keys)
 
 
 def _minter(settings: Settings, parts: Parts) -> Minter:
@@ -249,6 +260,7 @@ def _handlers(settings: Settings, parts: Parts) -> Handlers:
         ),
         audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
         token_exchange=TokenExchange(_secrets(parts), _minter(settings, parts), settings.token_audiences),
+        introspection=Introspection(_look_up(parts), _own_jwts(settings, parts), clock),
         published_keys=PublishedKeys(parts.signing_keys, clock),
     )
 

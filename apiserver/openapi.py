@@ -26,6 +26,7 @@ _SCHEMES = {
     Access.ANYONE: [],
     Access.USER: [_USER],
     Access.MEMBER: [_USER, _SERVICE],
+    Access.SERVICE: [_SERVICE],
     Access.DEVICE: [_DEVICE],
     Access.REGISTERING: [_REGISTRATION, _USER, _SERVICE],
 }

@@ -27,6 +27,7 @@ from apiserver.devices.answers import (
 )
 from apiserver.devices.handlers import DeviceHandlers
 from apiserver.devices.listing import DeviceListing
+from apiserver.exchange.introspection import IntrospectAnswer, IntrospectForm, Introspection
 from apiserver.exchange.token import ExchangeAnswer, ExchangeForm, TokenExchange
 from apiserver.ids import id_form
 from apiserver.openapi import OpenApi, openapi_document
@@ -89,7 +90,8 @@ _SERVICE_TOKENS = "/api/v1/service-tokens"
 _SERVICE_TOKEN = f"{_SERVICE_TOKENS}/{{service_token_id:{id_form('svt')}}}"
 _AUDIT = "/api/v1/audit-events"
 _EXCHANGE = "/api/v1/token"
-OAUTH_PATHS = frozenset({_EXCHANGE})
+_INTROSPECT = "/api/v1/introspect"
+OAUTH_PATHS = frozenset({_EXCHANGE, _INTROSPECT})
 """Where refusals are OAuth errors, and bodies are forms."""
 
 _WRONG_STATE = (ProblemCode.WRONG_STATE,)
@@ -128,6 +130,7 @@ class Handlers:
     service_tokens: ServiceTokenHandlers
     audit: AuditHandlers
     token_exchange: TokenExchange
+    introspection: Introspection
     published_keys: PublishedKeys
 
 
@@ -234,5 +237,6 @@ def _token_routes(handlers: Handlers) -> list[Route[Access]]:
     anyone = Access.ANYONE
     return [
         Route("POST", _EXCHANGE, handlers.token_exchange.exchange, anyone, "Exchange a secret for a JWT", ExchangeAnswer, ExchangeForm, is_oauth=True),
+        Route("POST", _INTROSPECT, handlers.introspection.introspect, Access.SERVICE, "Whether a token still holds", IntrospectAnswer, IntrospectForm, scope=Scope.TOKENS_INTROSPECT, is_oauth=True),
         Route("GET", "/.well-known/jwks.json", handlers.published_keys.show, anyone, "The keys that verify our JWTs", JsonWebKeySet),
     ]  # fmt: skip

@@ -25,14 +25,15 @@ from common.routing import Route
 class Access(Enum):
     """`ANYONE`: no credential is looked at. `MEMBER`: a user, or a service that acts for one.
 
-    `REGISTERING`: these, or a registration token. A service is admitted with the scope of the route alone,
-    and not at all where there is none. Handlers find the caller under `USER`, `MEMBER`, `DEVICE` or
-    `REGISTERING`.
+    `REGISTERING`: these, or a registration token. `SERVICE`: a service alone. A service is
+    admitted with the scope of the route alone, and not at all where there is none. Handlers find the caller
+    under `USER`, `MEMBER`, `SERVICE`, `DEVICE` or `REGISTERING`.
     """
 
     ANYONE = auto()
     USER = auto()
     MEMBER = auto()
+    SERVICE = auto()
     DEVICE = auto()
     REGISTERING = auto()
 
@@ -41,6 +42,7 @@ Registering: TypeAlias = MemberCaller | RegistrationTokenCaller
 
 USER = web.RequestKey("user", UserCaller)
 MEMBER: web.RequestKey[MemberCaller] = web.RequestKey("member", object)  # type: ignore[arg-type]
+SERVICE = web.RequestKey("service", ServiceCaller)
 DEVICE = web.RequestKey("device", DeviceCaller)
 REGISTERING: web.RequestKey[Registering] = web.RequestKey("registering", object)  # type: ignore[arg-type]
 
@@ -60,6 +62,8 @@ class Guard:
                 return self._behind(route, _admit_user)
             case Access.MEMBER:
                 return self._behind(route, _admit_member)
+            case Access.SERVICE:
+                return self._behind(route, _admit_service)
             case Access.DEVICE:
                 return self._behind(route, _admit_device)
             case Access.REGISTERING:
@@ -89,6 +93,13 @@ def _admit_member(request: web.Request, caller: Caller, route: Route[Access]) ->
         raise refusal_of(caller, "Only a signed-in user, or a service that acts for one, may do this.")
     _check_scope_of_route(caller, route)
     request[MEMBER] = caller
+
+
+def _admit_service(request: web.Request, caller: Caller, route: Route[Access]) -> None:
+    if not isinstance(caller, ServiceCaller):
+        raise refusal_of(caller, "Only a service may do this, with its service token.")
+    _check_scope_of_route(caller, route)
+    request[SERVICE] = caller
 
 
 def _admit_device(request: web.Request, caller: Caller, route: Route[Access]) -> None:

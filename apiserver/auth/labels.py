@@ -1,7 +1,7 @@
 """Who called, as the request log has it."""
 
+from apiserver.auth.look_up import Holder
 from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
-from apiserver.auth.secrets_presented import Holder
 from common.request_keys import CallerLabel
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import jwt
 
 from apiserver.bounded import Bounded
+from apiserver.exchange.claims import TOKEN_TYPE
 from apiserver.exchange.subject import Subject
 from apiserver.signing.es256 import ALGORITHM
 from apiserver.signing.key import LONGEST_LIFE, KeyId
@@ -14,7 +15,6 @@ from common.clock import Clock
 from common.problems import ProblemCode, ProblemError
 from common.randomness import Randomness, token_urlsafe
 
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1
 _JTI_BYTES = 16
 MOST_TOKENS = 20_000
 """Some twenty megabytes. For whose JWT had to make room, another one is signed."""

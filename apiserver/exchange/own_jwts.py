@@ -12,19 +12,13 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from apiserver.exchange.minting import TOKEN_TYPE
-from apiserver.exchange.subject import SubjectKind
+from apiserver.exchange.claims import PREFIXES, TOKEN_TYPE, OwnClaims
 from apiserver.signing.es256 import ALGORITHM
 from apiserver.signing.key import KeyId
 from apiserver.signing.rotation import SigningKeys
 from common.jwt import LONGEST_TOKEN_BYTES, Claims, InvalidTokenError, times_of
 
 _HEADERS = {"alg", "kid", "typ"}
-_PREFIXES: dict[SubjectKind, str] = {
-    "device": "device:",
-    "registration": "registration-token:",
-    "service": "service-token:",
-}
 _REQUIRED = ["iss", "aud", "iat", "exp", "jti", "kind", "sub", "owner", "tenant", "taints", "credential"]
 
 
@@ -40,18 +34,6 @@ def unverified_issuer(presented_token: str) -> str:
         return msgspec.json.decode(decoded, type=_UnverifiedIssuer).iss
     except (ValueError, RecursionError):
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnClaims:
-    """`scopes` None: not narrowed. `all` is what the JWT says, word by word."""
-
-    kind: SubjectKind
-    id: str
-    credential: str
-    audience: str
-    scopes: frozenset[str] | None
-    all: Claims
 
 
 @dataclass(frozen=True)
@@ -120,12 +102,12 @@ def _key_id(presented_token: str) -> KeyId:
 
 def _own_claims(claims: Claims) -> OwnClaims:
     kind, subject = claims["kind"], str(claims["sub"])
-    if kind not in _PREFIXES or not subject.startswith(_PREFIXES[kind]):
+    if kind not in PREFIXES or not subject.startswith(PREFIXES[kind]):
         raise InvalidTokenError("claims")
     scope = claims.get("scope")
     return OwnClaims(
         kind=kind,
-        id=subject.removeprefix(_PREFIXES[kind]),
+        id=subject.removeprefix(PREFIXES[kind]),
         credential=str(claims["credential"]),
         audience=str(claims["aud"]),
         scopes=None if scope is None else frozenset(str(scope).split()),

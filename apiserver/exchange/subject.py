@@ -7,19 +7,17 @@ approved, a registration token that lets a device join now, a service token.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
+from apiserver.auth.look_up import Holder
 from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
 from apiserver.auth.scopes import DeviceScope, RegistrationScope
-from apiserver.auth.secrets_presented import Holder
 from apiserver.devices import refusals
 from apiserver.devices.device import Device, DeviceState
+from apiserver.exchange.claims import PREFIXES, SubjectKind
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import UserId
 from apiserver.tokens.registration_token import TokenState
 from common.problems import ProblemCode, ProblemError
-
-SubjectKind = Literal["device", "registration", "service"]
 
 _NOT_RELIABLE = {
     DeviceState.PENDING: "This device waits for its approval: until then nobody else is told that it is one.",
@@ -57,8 +55,11 @@ class Subject:
         return replace(self, scopes=tuple(sorted(set(asked))))
 
 
-def subject_of(caller: Holder, now: datetime, address: str) -> Subject:
-    """Who it is to third parties. Raises `ProblemError` where they must not rely on it."""
+def subject_of(caller: Holder, now: datetime, address: str | None = None) -> Subject:
+    """Who it is to third parties. Raises `ProblemError` where they must not rely on it.
+
+    `address`: where it comes from, where that is known.
+    """
     match caller:
         case DeviceCaller():
             return _of_device(caller, now)
@@ -73,7 +74,7 @@ def _of_device(caller: DeviceCaller, now: datetime) -> Subject:
     check_reliable(device, now)
     return Subject(
         kind="device",
-        sub=f"device:{device.id}",
+        sub=PREFIXES["device"] + device.id,
         credential=caller.token.id,
         owner=device.owner_id,
         tenant=device.tenant_id,
@@ -93,16 +94,16 @@ def check_reliable(device: Device, now: datetime) -> None:
         raise ProblemError(ProblemCode.DEVICE_EXPIRED, "This device has expired. Register it again.")
 
 
-def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, address: str) -> Subject:
+def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, address: str | None) -> Subject:
     token = caller.token
     state = token.state(now)
     if state is not TokenState.ACTIVE:
         raise refusals.refusal_of_token(state)
-    if not token.allows_source(address):
+    if address is not None and not token.allows_source(address):
         raise refusals.source_not_allowed()
     return Subject(
         kind="registration",
-        sub=f"registration-token:{token.id}",
+        sub=PREFIXES["registration"] + token.id,
         credential=caller.secret.id,
         owner=token.owner_id,
         tenant=token.tenant_id,
@@ -117,7 +118,7 @@ def _of_service_token(caller: ServiceCaller) -> Subject:
     token = caller.token
     return Subject(
         kind="service",
-        sub=f"service-token:{token.id}",
+        sub=PREFIXES["service"] + token.id,
         credential=token.id,
         owner=token.owner_id,
         tenant=token.tenant_id,

@@ -528,6 +528,32 @@ export type ExchangeForm = {
   readonly "actor_token_type"?: string | null;
 };
 
+/** RFC 7662 section 2.2. All but `active` stands there only where the token is active.
+
+    `iss`, `aud`, `iat` and `jti` are those of a JWT. */
+export type IntrospectAnswer = {
+  readonly "active": boolean;
+  readonly "token_type"?: string | null;
+  readonly "kind"?: string | null;
+  readonly "sub"?: string | null;
+  readonly "owner"?: string | null;
+  readonly "tenant"?: string | null;
+  readonly "taints"?: ReadonlyArray<string> | null;
+  readonly "credential"?: string | null;
+  readonly "scope"?: string | null;
+  readonly "exp"?: number | null;
+  readonly "iss"?: string | null;
+  readonly "aud"?: string | null;
+  readonly "iat"?: number | null;
+  readonly "jti"?: string | null;
+};
+
+/** RFC 7662 section 2.1. A hint is not needed: tokens tell what they are. */
+export type IntrospectForm = {
+  readonly "token": string;
+  readonly "token_type_hint"?: string | null;
+};
+
 export type JsonWebKeySet = {
   readonly "keys": ReadonlyArray<JsonWebKey>;
 };
