@@ -10,6 +10,7 @@ from common.env import is_loopback, is_plain_http_url
 
 DEFAULT_SERVER: Final = "http://localhost:8080"
 DEFAULT_AGENT: Final = "http://127.0.0.1:9081"
+DEFAULT_PRIVATE_LISTENER: Final = "http://127.0.0.1:9082"
 
 _QUERY_OR_FRAGMENT: Final = re.compile(r"[?#]")
 

@@ -28,6 +28,7 @@ from cli.invocation import (
     server_option,
 )
 from cli.keep import Credentials
+from cli.key_commands import keys
 from cli.login import DeviceLogin, Terminal
 from cli.registration_token_commands import registration_token
 
@@ -185,7 +186,7 @@ def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_js
         invocation.output.show_explanation(told.value)
 
 
-for command in (registration_token, device, enroll, leave, status, audit):
+for command in (registration_token, device, enroll, leave, status, audit, keys):
     doorward.add_command(command)
 
 

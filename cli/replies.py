@@ -25,6 +25,7 @@ class Credential(Enum):
     LOGIN = auto()
     DEVICE = auto()
     REGISTRATION_TOKEN = auto()
+    NONE = auto()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from apiserver.exchange.claims import PREFIXES, TOKEN_TYPE, OwnClaims
+from apiserver.exchange.claims import PREFIXES, TOKEN_TYPE, OwnClaims, SubjectKind
 from apiserver.signing.es256 import ALGORITHM
 from apiserver.signing.key import KeyId
 from apiserver.signing.rotation import SigningKeys
@@ -24,6 +24,14 @@ _REQUIRED = ["iss", "aud", "iat", "exp", "jti", "kind", "sub", "owner", "tenant"
 
 class _UnverifiedIssuer(msgspec.Struct):
     iss: str = ""
+
+
+class _Told(msgspec.Struct):
+    kind: SubjectKind
+    sub: str
+    credential: str
+    aud: str
+    scope: str | None = None
 
 
 def unverified_issuer(presented_token: str) -> str:
@@ -101,15 +109,18 @@ def _key_id(presented_token: str) -> KeyId:
 
 
 def _own_claims(claims: Claims) -> OwnClaims:
-    kind, subject = claims["kind"], str(claims["sub"])
-    if kind not in PREFIXES or not subject.startswith(PREFIXES[kind]):
+    try:
+        told = msgspec.convert(claims, _Told)
+    except msgspec.ValidationError:
+        raise InvalidTokenError("claims") from None
+    prefix = PREFIXES[told.kind]
+    if not told.sub.startswith(prefix):
         raise InvalidTokenError("claims")
-    scope = claims.get("scope")
     return OwnClaims(
-        kind=kind,
-        id=subject.removeprefix(PREFIXES[kind]),
-        credential=str(claims["credential"]),
-        audience=str(claims["aud"]),
-        scopes=None if scope is None else frozenset(str(scope).split()),
+        kind=told.kind,
+        id=told.sub.removeprefix(prefix),
+        credential=told.credential,
+        audience=told.aud,
+        scopes=None if told.scope is None else frozenset(told.scope.split()),
         all=claims,
     )

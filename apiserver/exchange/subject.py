@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from apiserver.auth.look_up import Holder
 from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
-from apiserver.auth.scopes import DeviceScope, RegistrationScope
+from apiserver.auth.scopes import ALL_DEVICE_SCOPES, RegistrationScope
 from apiserver.devices import refusals
 from apiserver.devices.device import Device, DeviceState
 from apiserver.exchange.claims import PREFIXES, SubjectKind
@@ -79,8 +79,8 @@ def _of_device(caller: DeviceCaller, now: datetime) -> Subject:
         owner=device.owner_id,
         tenant=device.tenant_id,
         taints=device.taints,
-        grantable=frozenset(DeviceScope),
-        scopes=None,
+        grantable=frozenset(caller.scopes),
+        scopes=None if caller.scopes == ALL_DEVICE_SCOPES else tuple(sorted(caller.scopes)),
         ends_at=_earliest(device.expires_at, _silent_until(device, now)),
     )
 
