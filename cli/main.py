@@ -30,6 +30,7 @@ from cli.invocation import (
 from cli.keep import Credentials
 from cli.login import DeviceLogin, Terminal
 from cli.registration_token_commands import registration_token
+from cli.service_token_commands import service_token
 
 _OUR_SECRETS: Final = re.compile(r"\b(dw[a-z]_)[0-9A-Za-z]+")
 
@@ -185,7 +186,7 @@ def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_js
         invocation.output.show_explanation(told.value)
 
 
-for command in (registration_token, device, enroll, leave, status, audit):
+for command in (registration_token, service_token, device, enroll, leave, status, audit):
     doorward.add_command(command)
 
 

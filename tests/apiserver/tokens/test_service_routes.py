@@ -43,8 +43,14 @@ _PREFIXES = {
 
 
 async def operations(server: ApiServer) -> list[str]:
+    """Those that take a credential."""
     document = await (await server.public.get("/openapi.json")).json()
-    return [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
+    return [
+        f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+        if told["security"]
+    ]
 
 
 def an_address(path: str) -> str:
