@@ -1,4 +1,4 @@
-"""Devices and registration tokens as lines and rows for people. What is printed is cleaned by `output`."""
+"""Devices and tokens as lines and rows for people. What is printed is cleaned by `output`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,11 +7,13 @@ from typing import Final, TypeAlias
 from cli.devices import Device
 from cli.own_device import OwnDevice
 from cli.registration_tokens import RegistrationToken
+from cli.service_tokens import ServiceToken
 
 Fact: TypeAlias = tuple[str, str]
 
 DEVICE_HEADINGS: Final = ("Name", "State", "IPv4", "Last seen", "Device id")
 TOKEN_HEADINGS: Final = ("Label", "State", "Uses", "Expires", "Registration token id")
+SERVICE_TOKEN_HEADINGS: Final = ("Label", "State", "Scopes", "Expires", "Last used", "Service token id")
 
 
 def facts_of_device(device: Device) -> Iterator[Fact]:
@@ -93,6 +95,23 @@ def facts_of_token(token: RegistrationToken) -> Iterator[Fact]:
 
 def row_of_token(token: RegistrationToken) -> tuple[str, ...]:
     return token.label, token.state, _uses(token), _moment(token.expires_at, "never"), token.id
+
+
+def facts_of_service_token(token: ServiceToken) -> Iterator[Fact]:
+    yield "Label", token.label
+    yield "State", token.state
+    yield "Scopes", _words(token.scopes)
+    yield "Made", _moment(token.created_at)
+    yield "Expires", _moment(token.expires_at)
+    yield "Last used", _moment(token.last_used_at)
+    yield "Acts for", token.owner_id
+    yield "Tenant id", token.tenant_id
+    yield "Token id", token.id
+
+
+def row_of_service_token(token: ServiceToken) -> tuple[str, ...]:
+    expires, last_used = _moment(token.expires_at), _moment(token.last_used_at)
+    return token.label, token.state, _words(token.scopes), expires, last_used, token.id
 
 
 def _uses(token: RegistrationToken) -> str:

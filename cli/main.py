@@ -31,6 +31,7 @@ from cli.keep import Credentials
 from cli.key_commands import keys
 from cli.login import DeviceLogin, Terminal
 from cli.registration_token_commands import registration_token
+from cli.service_token_commands import service_token
 
 _OUR_SECRETS: Final = re.compile(r"\b(dw[a-z]_)[0-9A-Za-z]+")
 
@@ -186,7 +187,7 @@ def explain(invocation: Invocation, *, method: str, path: str, agent: str, as_js
         invocation.output.show_explanation(told.value)
 
 
-for command in (registration_token, device, enroll, leave, status, audit, keys):
+for command in (registration_token, service_token, device, enroll, leave, status, audit, keys):
     doorward.add_command(command)
 
 

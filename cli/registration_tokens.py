@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from cli.errors import CliError
+from cli.labels import labelled
 from cli.replies import Told
 from cli.user_api import UserApi
 from common.randomness import Randomness, token_urlsafe
@@ -95,21 +95,8 @@ class RegistrationTokens:
         """The token with this id, or the only one with this label."""
         if _ID.fullmatch(id_or_label):
             return self.api.ask(RegistrationToken, "GET", _path(id_or_label))
-        found = [token for token in self.each() if token.value.label == id_or_label]
-        # A label is often given again when its token has ended.
-        living = [token for token in found if token.value.state != "revoked"] or found
-        if len(living) > 1:
-            ids = ", ".join(token.value.id for token in living)
-            raise CliError(
-                f"{len(living)} registration tokens have the label {id_or_label}: {ids}.",
-                "Name one by its id.",
-            )
-        if not living:
-            raise CliError(
-                f"There is no registration token {id_or_label} that you may see.",
-                "Look at `doorward registration-token list`; --tenant names another tenant than your own.",
-            )
-        return living[0]
+        listed_by = "doorward registration-token list"
+        return labelled(self.each(), id_or_label, kind="registration token", listed_by=listed_by)
 
     def rotate(self, token: RegistrationToken) -> Told[MintedToken]:
         """A new secret; the former one holds until the new one is first used."""

@@ -43,7 +43,7 @@ class Seen:
 
 
 def _forms(text: str) -> Iterator[tuple[str, bytes]]:
-    secret = text[PUBLIC_LENGTH:] if text[:4] in {"dwr_", "dwd_", "dwi_"} else text
+    secret = text[PUBLIC_LENGTH:] if text[:4] in {"dwr_", "dwd_", "dwi_", "dws_"} else text
     middle = len(secret) // 2
     for name, part in (("first half", secret[:middle]), ("second half", secret[middle:])):
         raw = part.encode()
@@ -69,6 +69,7 @@ async def session_of_everything(fleet: Fleet) -> Seen:
     await devices_without_keys(fleet, seen, alice, tokens[0])
     await devices_with_keys(fleet, seen, alice, tokens[0])
     await invitations(seen, alice, bob)
+    await service_tokens(fleet, seen, alice)
     await mistakes(fleet, seen, tokens[1])
     return seen
 
@@ -122,6 +123,18 @@ async def invitations(seen: Seen, alice: Person, bob: Person) -> None:
         seen.add("invitation", invitation["token"])
     await bob.call("POST", "/invitations/accept", json={"token": invitation["token"]})
     await bob.call("POST", "/invitations/accept", json={"token": invitation["token"]})
+
+
+async def service_tokens(fleet: Fleet, seen: Seen, alice: Person) -> None:
+    """One that was replaced before its use, one in use, one revoked: each is presented."""
+    body, key = {"label": "of-alice", "scopes": ["devices:read"]}, {"Idempotency-Key": "services"}
+    made = [await alice.done("POST", "/service-tokens", json=body, headers=key) for _ in range(2)]
+    made.append(await alice.done("POST", "/service-tokens", json=body))
+    await alice.done("POST", f"/service-tokens/{made[-1]['id']}/revoke")
+    for token in made:
+        secret = seen.add("service token", token["token"])
+        for path in ("/devices", "/users/me", f"/service-tokens/{secret}"):
+            await fleet.call("GET", path, secret)
 
 
 async def mistakes(fleet: Fleet, seen: Seen, revoked: str) -> None:
@@ -178,10 +191,12 @@ async def test_no_secret_is_in_a_dump_or_in_a_log(
     assert JWT.search(log.decode()) is None
     # There is something to look at: all that happened above left its trace.
     assert {kind.rpartition(" ")[0] for kind in seen.texts} == {
-        "JWT", "registration token", "device token", "private key", "invitation", "secret of nobody",
+        "JWT", "registration token", "device token", "service token", "private key", "invitation",
+        "secret of nobody",
     }  # fmt: skip
     told = (
         b"device.registered",
+        b"service_token.revoked",
         b"quarantined-2",
         b"of-alice",
         b"left",

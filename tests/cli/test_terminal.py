@@ -126,6 +126,16 @@ def test_a_secret_is_shown_once_with_the_line_that_uses_it(alice: RealApi) -> No
         assert re.search(line, shown)
 
 
+def test_a_service_token_is_shown_once_on_a_line_of_its_own(alice: RealApi) -> None:
+    asked = ("service-token", "create", "--label", "ci", "--scope", "devices:read")
+    with terminal(*asked, columns=60) as child:
+        shown = read_to_the_end(child)
+
+        assert child.exitstatus == ExitCode.SUCCESS
+        assert "The token is shown this once." in shown
+        assert re.search(r"\r\ndws_[0-9A-Za-z]{71}\r\n", shown)
+
+
 class TestConfirmation:
     @pytest.fixture
     def token(self, alice: RealApi) -> str:
@@ -156,6 +166,16 @@ class TestConfirmation:
 
             assert child.exitstatus == ExitCode.SUCCESS
         assert alice.devices() == []
+
+    def test_a_service_token_is_not_revoked_by_mistake(self, alice: RealApi) -> None:
+        alice.done("POST", "/service-tokens", {"label": "ci", "scopes": ["devices:read"]})
+        with terminal("service-token", "revoke", "ci") as child:
+            child.expect_exact("Revoke the service token ci?")
+            child.sendline("n")
+            read_to_the_end(child)
+
+            assert child.exitstatus == ExitCode.CANCELLED
+        assert [item["state"] for item in alice.done("GET", "/service-tokens")["items"]] == ["active"]
 
     def test_a_device_is_not_revoked_by_mistake(self, alice: RealApi, token: str) -> None:
         with terminal("device", "revoke", "one") as child:

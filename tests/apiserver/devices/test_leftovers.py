@@ -14,6 +14,7 @@ from apiserver.storage.contracts import Transaction
 from apiserver.tenants.invitation import Invitation, InvitationId
 from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import UserId
+from apiserver.tokens.service_token import ServiceToken, ServiceTokenId
 from tests.apiserver.devices.engines import ON_BOTH
 from tests.apiserver.devices.janitors import SECOND, a_janitor, advance, joined
 from tests.apiserver.machines import Machine, Person, World, my_device
@@ -91,6 +92,33 @@ async def an_accepted_invitation(world: World, alice: Person) -> str:
     return await an_invitation(world, alice, **accepted)
 
 
+async def a_service_token(
+    world: World, alice: Person, *, lasts: timedelta = timedelta(days=7), **fields: Any
+) -> str:
+    now = world.clock.now()
+    token = ServiceToken(
+        id=ServiceTokenId(f"svt_{alice.id}"),
+        tenant_id=TenantId(alice.tenant_id),
+        owner_id=UserId(alice.id),
+        label="ci",
+        scopes=frozenset(),
+        secret_hash=bytes(32),
+        created_at=now,
+        expires_at=now + lasts,
+        **fields,
+    )
+    await world.storage.write(lambda transaction: transaction.service_tokens.add(token))
+    return token.id
+
+
+async def an_expired_service_token(world: World, alice: Person) -> str:
+    return await a_service_token(world, alice, lasts=timedelta(0))
+
+
+async def a_revoked_service_token(world: World, alice: Person) -> str:
+    return await a_service_token(world, alice, revoked_at=world.clock.now())
+
+
 Make = Callable[[World, Person], Awaitable[str]]
 Find = Callable[[Transaction, str], Coroutine[Any, Any, object]]
 THINGS: dict[str, tuple[str, Make, Find]] = {
@@ -123,6 +151,16 @@ THINGS: dict[str, tuple[str, Make, Find]] = {
         "ended_invitations",
         a_revoked_invitation,
         lambda view, id_: view.invitations.by_id(InvitationId(id_)),
+    ),
+    "expired service token": (
+        "ended_service_tokens",
+        an_expired_service_token,
+        lambda view, id_: view.service_tokens.by_id(ServiceTokenId(id_)),
+    ),
+    "revoked service token": (
+        "ended_service_tokens",
+        a_revoked_service_token,
+        lambda view, id_: view.service_tokens.by_id(ServiceTokenId(id_)),
     ),
     "accepted invitation": (
         "ended_invitations",
@@ -158,12 +196,14 @@ class TestWhatIsRemoved:
         token = await alice.token()
         device = await joined(token)
         open_invitation = InvitationId(await an_invitation(world, alice, lasts=timedelta(days=365)))
+        service_token = ServiceTokenId(await a_service_token(world, alice, lasts=timedelta(days=365)))
         advance(world, timedelta(days=300))
         await janitor.clean()
 
         assert (await my_device(world, device["device_token"])).status == 200
         assert (await token.register(name="another")).status == 201
         assert await world.storage.read(lambda view: view.invitations.by_id(open_invitation)) is not None
+        assert await world.storage.read(lambda view: view.service_tokens.by_id(service_token)) is not None
 
     async def test_all_of_many_are_removed(self, world: World, alice: Person, janitor: Janitor) -> None:
         for number in range(250):

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from apiserver.auth.scopes import Scope
+from apiserver.tokens.secret import SecretKind, mint
+from common.randomness import SystemRandomness
 from tests.apiserver.callers import Caller, Reply, holder
 from tests.apiserver.server import ApiServer
 from tests.fakes.clock import FakeClock
@@ -137,3 +140,149 @@ class TestRepeating:
         other = await alice.call("POST", PATH, body(label="other"), headers=self.KEY)
 
         assert other.refusal == (422, "idempotency_key_reused")
+
+
+class TestPresenting:
+    async def test_an_unknown_one_is_refused_without_a_reason(
+        self, server: ApiServer, alice: Caller, clock: FakeClock
+    ) -> None:
+        """One that was never, one with the id of another, one of another kind with its id: one answer."""
+        token = await made(alice)
+        own_id, randomness = token["id"].removeprefix("svt_"), SystemRandomness()
+        secrets = [
+            mint(SecretKind.SERVICE, "0" * 22, randomness),
+            mint(SecretKind.SERVICE, own_id, randomness),
+            mint(SecretKind.DEVICE, own_id, randomness),
+            mint(SecretKind.REGISTRATION, own_id, randomness),
+        ]
+
+        bodies = [
+            (await holder(server, secret.reveal()).call("GET", "/devices")).body | {"request_id": ""}
+            for secret in secrets
+        ]
+        bent = await holder(server, token["token"][:-1] + "!").call("GET", "/devices")
+
+        assert bodies[0]["code"] == "invalid_token"
+        assert bodies == [bodies[0]] * 4
+        assert bent.body | {"request_id": ""} == bodies[0]
+
+    async def test_one_that_was_revoked_is_told_so(self, server: ApiServer, alice: Caller) -> None:
+        token = await made(alice)
+        await revoke(alice, token)
+
+        refused = await holder(server, token["token"]).call("GET", "/devices")
+
+        assert refused.refusal == (401, "service_token_revoked")
+        assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+    async def test_one_that_has_expired_is_told_so_to_the_second(
+        self, server: ApiServer, alice: Caller, clock: FakeClock
+    ) -> None:
+        token = await made(alice, expires_at=(clock.now() + timedelta(hours=1)).isoformat())
+        service = holder(server, token["token"])
+        clock.advance(seconds=3599)
+        before = await service.call("GET", "/devices")
+        clock.advance(seconds=1)
+        after = await service.call("GET", "/devices")
+
+        assert before.status == 200
+        assert after.refusal == (401, "service_token_expired")
+        assert (await alice.done("GET", f"{PATH}/{token['id']}"))["state"] == "expired"
+
+    async def test_a_wrong_one_is_not_told_that_the_right_one_was_revoked(
+        self, server: ApiServer, alice: Caller
+    ) -> None:
+        token = await made(alice)
+        await revoke(alice, token)
+        wrong = mint(SecretKind.SERVICE, token["id"].removeprefix("svt_"), SystemRandomness())
+
+        refused = await holder(server, wrong.reveal()).call("GET", "/devices")
+
+        assert refused.refusal == (401, "invalid_token")
+
+    async def test_it_is_neither_a_device_nor_a_registration_token_nor_a_user(
+        self, server: ApiServer, alice: Caller
+    ) -> None:
+        service = holder(server, (await made(alice, scopes=sorted(Scope)))["token"])
+        refused = [
+            await service.call("GET", "/devices/me"),
+            await service.call("GET", "/users/me"),
+            await service.call("GET", PATH),
+            await service.call("POST", PATH, body()),
+        ]
+
+        assert {reply.refusal for reply in refused} == {(403, "forbidden")}
+
+    async def test_when_it_was_used_is_written_at_once_and_then_in_batches(
+        self, server: ApiServer, alice: Caller, clock: FakeClock
+    ) -> None:
+        token = await made(alice)
+        service = holder(server, token["token"])
+
+        async def last_used() -> str:
+            return str((await alice.done("GET", f"{PATH}/{token['id']}"))["last_used_at"])
+
+        await service.call("GET", "/devices")
+        first_use = written(clock.now())
+        clock.advance(minutes=5)
+        await service.call("GET", "/devices")
+        before = await last_used()
+        await server.parts.service_tokens_last_used.write()
+
+        assert before == first_use
+        assert await last_used() == written(clock.now())
+
+    async def test_a_refused_one_was_not_used(self, server: ApiServer, alice: Caller) -> None:
+        token = await made(alice)
+        await revoke(alice, token)
+        await holder(server, token["token"]).call("GET", "/devices")
+
+        assert (await alice.done("GET", f"{PATH}/{token['id']}"))["last_used_at"] is None
+
+
+class TestRevoking:
+    async def test_it_ends_at_once_and_stays_so(self, server: ApiServer, alice: Caller) -> None:
+        token = await made(alice)
+        service = holder(server, token["token"])
+        before = await service.call("GET", "/devices")
+        replies = [await revoke(alice, token) for _ in range(2)]
+
+        assert before.status == 200
+        assert [(reply.status, reply.body["state"]) for reply in replies] == [(200, "revoked")] * 2
+        assert (await service.call("GET", "/devices")).status == 401
+
+    async def test_the_others_hold(self, server: ApiServer, alice: Caller) -> None:
+        token, other = await made(alice), await made(alice)
+        await revoke(alice, token)
+
+        assert (await holder(server, other["token"]).call("GET", "/devices")).status == 200
+
+    async def test_one_that_never_was_is_not_found(self, alice: Caller) -> None:
+        refused = [
+            await alice.call("GET", f"{PATH}/{UNKNOWN}"),
+            await alice.call("POST", f"{PATH}/{UNKNOWN}/revoke"),
+            await alice.call("GET", f"{PATH}/rgt_0000000000000000000000"),
+        ]
+
+        assert [reply.refusal for reply in refused] == [(404, "not_found")] * 3
+
+
+class TestListing:
+    async def test_it_goes_page_by_page_both_ways(self, alice: Caller, clock: FakeClock) -> None:
+        ids = []
+        for _ in range(3):
+            clock.advance(seconds=1)
+            ids.append((await made(alice))["id"])
+
+        newest = await alice.done("GET", f"{PATH}?limit=2")
+        rest = await alice.done("GET", f"{PATH}?limit=2&cursor={newest['next_cursor']}")
+        oldest = await alice.done("GET", f"{PATH}?sort=created_at&limit=2")
+        last = await alice.done("GET", f"{PATH}?sort=created_at&cursor={oldest['next_cursor']}")
+
+        assert [item["id"] for page in (newest, rest) for item in page["items"]] == ids[::-1]
+        assert [item["id"] for page in (oldest, last) for item in page["items"]] == ids
+        assert rest["next_cursor"] is None
+
+    @pytest.mark.parametrize("query", ["sort=label", "cursor=x", "limit=0", "state=active"])
+    async def test_a_query_that_cannot_be_is_refused(self, alice: Caller, query: str) -> None:
+        assert (await alice.call("GET", f"{PATH}?{query}")).refusal == (400, "bad_request")
