@@ -7,7 +7,7 @@ from typing import cast
 
 from apiserver.storage.location import DatabaseLocation, PostgresAddress, SqliteFile
 from apiserver.storage.postgres_url import SCHEME, PostgresAddressError, parse_postgres_address
-from common.env import Environment, ListenAddress, Network, is_loopback
+from common.env import Environment, ListenAddress, Network, as_origin, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
 
 _SQLITE = "sqlite:///"
@@ -62,7 +62,7 @@ def read_settings(values: Mapping[str, str]) -> tuple[Settings, Secrets]:
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
-    if settings.public_url and settings.public_url == settings.provider.rstrip("/"):
+    if settings.public_url and settings.public_url == as_origin(settings.provider):
         # Whose keys verify a JWT is told by its issuer: under one name, either could speak for the other.
         environment.fault("PUBLIC_URL is OIDC_PROVIDER: JWTs of both would have the same issuer.")
     secrets = Secrets(_server_keys(environment, settings.database))

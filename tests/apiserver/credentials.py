@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import ClientResponse
 
 from apiserver.exchange.token import GRANT_TYPE
+from common.clock import Clock
 from tests.apiserver.callers import Caller, Reply, holder, user
 from tests.apiserver.server import ApiServer
 from tests.fakes.clock import FakeClock
@@ -109,7 +110,7 @@ async def office(server: ApiServer, issuer: FakeIssuer, clock: FakeClock) -> Off
     return Office(server, issuer, clock, alice, tenant_id, me["id"], registration, device, service)
 
 
-async def a_service(alice: Caller, clock: FakeClock, tenant_id: str, *scopes: str) -> dict[str, Any]:
+async def a_service(alice: Caller, clock: Clock, tenant_id: str, *scopes: str) -> dict[str, Any]:
     body = {
         "tenant_id": tenant_id,
         "label": "reports",

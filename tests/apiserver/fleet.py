@@ -27,7 +27,7 @@ from tests.fakes.waiting import until
 
 API = "/api/v1"
 _ROOT = Path(__file__).parents[2]
-_SERVER_KEY = bytes(range(32))
+SERVER_KEY = bytes(range(32))
 _START_TIME_S = 30
 # How often a client repeats what could not be done now, and how long it waits before.
 _TRIES, _WAIT_S = 20, 0.1
@@ -169,7 +169,7 @@ class Person:
         page = AuditPage(tenant_id=tenant_id, limit=100_000, is_newest_first=False)
         events = list(await storage.read(lambda view: view.audit.page(page)))
         head = await storage.read(lambda view: view.audit.head(tenant_id))
-        key = audit_key(_SERVER_KEY)
+        key = audit_key(SERVER_KEY)
 
         async def in_order() -> AsyncIterator[AuditEvent]:
             for event in events:
@@ -190,7 +190,7 @@ async def running_fleet(
             database,
             LISTEN="127.0.0.1:0",
             PRIVATE_LISTEN="127.0.0.1:0",
-            SERVER_KEY=base64.b64encode(_SERVER_KEY).decode(),
+            SERVER_KEY=base64.b64encode(SERVER_KEY).decode(),
             **settings,
         )
         servers = [ServerProcess(variables, folder / f"server-{number}.log") for number in range(size)]

@@ -16,11 +16,15 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 from schemathesis.schemas import BaseSchema
 
+from apiserver.auth.scopes import Scope
 from common.problems import ProblemCode
 from tests.apiserver.callers import holder, user
+from tests.apiserver.credentials import a_service
 from tests.apiserver.server import AUDIENCE, ApiServer, api_server
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer
+
+OAUTH_ERROR = {"error", "error_description"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Served:
     registration_token: str
     device: str
     leaving_device: str
+    service: str
 
 
 @contextmanager
@@ -68,12 +73,15 @@ async def _callers(server: ApiServer, issuer: FakeIssuer) -> Served:
     made = await alice.done("POST", "/registration-tokens", {"label": "any"})
     machines = holder(server, made["token"])
     devices = [await machines.done("POST", "/devices", {"name": name}) for name in ("stays", "leaves")]
+    tenant_id = (await alice.done("GET", "/users/me"))["personal_tenant_id"]
+    service = await a_service(alice, server.parts.clock, tenant_id, *Scope)
     return Served(
         url=str(server.public.make_url("/openapi.json")),
         user=issuer.access_token("alice"),
         registration_token=made["token"],
         device=devices[0]["device_token"],
         leaving_device=devices[1]["device_token"],
+        service=service["token"],
     )
 
 
@@ -122,6 +130,8 @@ def _fault_of_refusal(interaction: Interaction) -> str | None:
     response = interaction.response
     if response is None or response.status_code < 400:
         return None
+    if response.headers.get("content-type") == ["application/json"]:
+        return None if set(json.loads(response.content)) == OAUTH_ERROR else "no OAuth error"
     if response.headers.get("content-type") != ["application/problem+json"]:
         return f"{response.status_code} is no problem"
     # A refusal of HEAD has no body.

@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from apiserver.exchange.token import GRANT_TYPE
+from apiserver.signing.ring import NO_KEYS, open_keys
+from apiserver.signing.sealing import key_sealer
 from apiserver.tokens.secret import SecretKind, mint
 from common.randomness import SystemRandomness
-from tests.apiserver.fleet import Fleet, Person, Reply, running_fleet
+from tests.apiserver.fleet import SERVER_KEY, Fleet, Person, Reply, running_fleet
 from tests.e2e.secrets_seen import JWT
 from tests.fakes.hpke_opener import open_base
 from tests.fakes.postgres_servers import PostgresServer
@@ -70,6 +73,7 @@ async def session_of_everything(fleet: Fleet) -> Seen:
     await devices_with_keys(fleet, seen, alice, tokens[0])
     await invitations(seen, alice, bob)
     await service_tokens(fleet, seen, alice)
+    await exchanges(fleet, seen, alice, tokens[0])
     await mistakes(fleet, seen, tokens[1])
     return seen
 
@@ -137,6 +141,37 @@ async def service_tokens(fleet: Fleet, seen: Seen, alice: Person) -> None:
             await fleet.call("GET", path, secret)
 
 
+async def exchanges(fleet: Fleet, seen: Seen, alice: Person, token: str) -> None:
+    """Each kind of secret for a JWT, which is used, asked about, and sent to the wrong place."""
+    device = await fleet.call("POST", "/devices", token, json={"name": "exchanged"})
+    scopes = {"label": "asks", "scopes": ["tokens:introspect"]}
+    service = (await alice.done("POST", "/service-tokens", json=scopes))["token"]
+    secrets = [
+        token,
+        seen.add("device token", device.body["device_token"]),
+        seen.add("service token", service),
+    ]
+    form = {"grant_type": GRANT_TYPE, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"}
+    for secret in secrets:
+        jwt = (await fleet.call("POST", "/token", "", data={**form, "subject_token": secret})).body
+        seen.add("JWT of ours", jwt["access_token"])
+        for bearer in (jwt["access_token"], jwt["access_token"] + "x"):
+            await fleet.call("GET", "/devices/me", bearer)
+            await fleet.call("POST", "/introspect", service, data={"token": bearer})
+            wrong = {**form, "subject_token": bearer, "audience": secret, "scope": secret}
+            await fleet.call("POST", "/token", bearer, data=wrong)
+
+
+async def signing_keys(fleet: Fleet) -> list[bytes]:
+    """The private numbers of the keys that sign, by halves."""
+    sealer = key_sealer([SERVER_KEY], SystemRandomness())
+    rows = await fleet.storage.read(lambda view: view.signing_keys.all())
+    found = open_keys(rows, sealer, NO_KEYS).pairs.values()
+    numbers = [pair.private.private_numbers().private_value.to_bytes(32) for pair in found]
+    assert numbers
+    return [half for number in numbers for half in (number[:16], number[16:])]
+
+
 async def mistakes(fleet: Fleet, seen: Seen, revoked: str) -> None:
     """Secrets where they do not belong: those are refused, and still are secrets."""
     private = seen.add("private key", base64.b64encode(os.urandom(32)).decode())
@@ -189,10 +224,13 @@ async def test_no_secret_is_in_a_dump_or_in_a_log(
     assert seen.found_in(dump) == []
     assert seen.found_in(log) == []
     assert JWT.search(log.decode()) is None
+    for half in await signing_keys(fleet):
+        assert half not in dump
+        assert half.hex().encode() not in dump
     # There is something to look at: all that happened above left its trace.
     assert {kind.rpartition(" ")[0] for kind in seen.texts} == {
-        "JWT", "registration token", "device token", "service token", "private key", "invitation",
-        "secret of nobody",
+        "JWT", "JWT of ours", "registration token", "device token", "service token", "private key",
+        "invitation", "secret of nobody",
     }  # fmt: skip
     told = (
         b"device.registered",

@@ -38,6 +38,8 @@ def test_three_variables_are_enough_and_all_is_loopback() -> None:
     assert settings.provider == "https://issuer.example/realm"
     assert settings.backchannel is None
     assert settings.audience == "doorward-api"
+    assert settings.token_audiences == ("doorward-api",)
+    assert settings.public_url == "http://127.0.0.1:8082"
     assert settings.database == SqliteFile(Path("/var/lib/doorward/doorward.db"))
     assert secrets.server_keys is None
     assert settings.trusted_proxies == ()
@@ -195,3 +197,49 @@ def test_a_provider_by_plain_http_is_taken_on_this_machine_only() -> None:
     assert fault.startswith("OIDC_PROVIDER ")
     settings, _ = read_settings(GOOD | {"OIDC_PROVIDER": "http://127.0.0.1:9000"})
     assert settings.provider == "http://127.0.0.1:9000"
+
+
+def test_the_issuer_of_our_jwts_is_an_origin() -> None:
+    assert (
+        read_settings(GOOD | {"PUBLIC_URL": "https://Door.example:443/"})[0].public_url
+        == "https://door.example"
+    )
+    assert read_settings(GOOD | {"LISTEN": "[::1]:80"})[0].public_url == "http://[::1]"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "door.example",
+        "https://door.example/path",
+        "https://u:p@door.example",
+        "https://door.example?x=1",
+        "ftp://x",
+    ],
+)
+def test_what_is_no_origin_is_no_issuer(url: str) -> None:
+    (fault,) = faults_of(PUBLIC_URL=url)
+
+    assert fault.startswith("PUBLIC_URL ")
+
+
+@pytest.mark.parametrize(
+    "provider", ["https://door.example", "https://door.example/", "https://door.example:443"]
+)
+def test_the_provider_is_never_ourselves(provider: str) -> None:
+    (fault,) = faults_of(PUBLIC_URL="https://door.example", OIDC_PROVIDER=provider)
+
+    assert fault == "PUBLIC_URL is OIDC_PROVIDER: JWTs of both would have the same issuer."
+
+
+def test_the_audiences_of_an_exchange() -> None:
+    settings, _ = read_settings(GOOD | {"TOKEN_AUDIENCES": "reports, https://shop.example/api,doorward-api"})
+
+    assert settings.token_audiences == ("reports", "https://shop.example/api", "doorward-api")
+
+
+@pytest.mark.parametrize("audiences", ["reports,reports", "r\u00e9ports", "re\x01ports"])
+def test_audiences_that_cannot_be_used(audiences: str) -> None:
+    (fault,) = faults_of(TOKEN_AUDIENCES=audiences)
+
+    assert fault.startswith("TOKEN_AUDIENCES ")
