@@ -127,14 +127,7 @@ async def open_parts(
         )
         tasks.keep_running("provider", issuer.keep_fresh)
         tasks.keep_running("storage_watch", watch.keep_looking)
-        last_seen = LastSeen[DeviceId](storage, lambda transaction, *seen: transaction.devices.seen(*seen))
-        last_used = LastSeen[ServiceTokenId](
-            storage, lambda transaction, *used: transaction.service_tokens.used(*used)
-        )
-        stack.push_async_callback(_try, last_seen.write)
-        stack.push_async_callback(_try, last_used.write)
-        tasks.keep_running("last_seen", last_seen.keep_writing)
-        tasks.keep_running("service_tokens_last_used", last_used.keep_writing)
+        last_seen, last_used = _noted_times(stack, tasks, storage)
         tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
         auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
         registry = CollectorRegistry()
@@ -157,6 +150,21 @@ async def open_parts(
             signing_keys=signing_keys,
             request_metrics=RequestMetrics(registry),
         )
+
+
+def _noted_times(
+    stack: AsyncExitStack, tasks: Tasks, storage: Storage
+) -> tuple[LastSeen[DeviceId], LastSeen[ServiceTokenId]]:
+    """When devices were seen and service tokens used last."""
+    devices = LastSeen[DeviceId](storage, lambda transaction, *seen: transaction.devices.seen(*seen))
+    services = LastSeen[ServiceTokenId](
+        storage, lambda transaction, *used: transaction.service_tokens.used(*used)
+    )
+    stack.push_async_callback(_try, devices.write)
+    stack.push_async_callback(_try, services.write)
+    tasks.keep_running("last_seen", devices.keep_writing)
+    tasks.keep_running("service_tokens_last_used", services.keep_writing)
+    return devices, services
 
 
 def _hold(stack: AsyncExitStack, location: DatabaseLocation) -> None:

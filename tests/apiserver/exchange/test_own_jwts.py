@@ -266,6 +266,15 @@ async def test_what_we_never_sign_lets_nobody_in(desk: Office, changed: dict[str
     assert (await desk.me(signed_by_us(desk, **changed))).refusal == (401, "invalid_token")
 
 
+@pytest.mark.parametrize(
+    "changed", [{"iss": "https://elsewhere.example"}, {"x": "y" * 8192}], ids=["iss", "size"]
+)
+async def test_what_we_never_sign_is_inactive(desk: Office, changed: dict[str, Any]) -> None:
+    """Where no other check comes before: the API itself would not have taken it for ours."""
+    assert (await desk.introspect(signed_by_us(desk)))["active"] is True
+    assert await desk.introspect(signed_by_us(desk, **changed)) == {"active": False}
+
+
 async def test_ours_is_never_taken_for_the_providers(desk: Office) -> None:
     token = signed_by_us(desk, iss=desk.issuer.url, sub="alice")
 
