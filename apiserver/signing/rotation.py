@@ -5,9 +5,11 @@ All of them are read and changed under one lock, so servers that start or rotate
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
+from apiserver.errors import StorageUnavailableError
 from apiserver.signing.es256 import KeyPair, new_pair
 from apiserver.signing.key import (
     LEAD,
@@ -35,9 +37,11 @@ class SigningKeys:
 
     def __init__(self, storage: Storage, sealer: KeySealer, clock: Clock) -> None:
         self._storage = storage
-        self._sealer = sealer
+        self.sealer = sealer
         self._clock = clock
         self._known = NO_KEYS
+        # What was read before a change must not be taken after it: a withdrawn key would sign on.
+        self._turn = asyncio.Lock()
         self._told_unopened: tuple[KeyId, ...] = ()
         self._looked_for_unknown_at: float | None = None
 
@@ -55,15 +59,18 @@ class SigningKeys:
 
     async def look(self) -> None:
         """Learns which keys there are. Where none of them can sign here, one is made that does so at once."""
-        self._take(await self._storage.read(lambda view: view.signing_keys.all()))
-        if self._known.signer(self._clock.now()) is None:
-            await self._make_first()
+        async with self._turn:
+            self._take(await self._storage.read(lambda view: view.signing_keys.all()))
+            if self._known.signer(self._clock.now()) is None:
+                await self._make_first()
 
     async def keep_looking(self) -> None:
         """Sleep, then look: for `Tasks.keep_running`, after a first look."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL.total_seconds())
-            await self.look()
+            # Readiness tells of it. What is known stays, and signs.
+            with suppress(StorageUnavailableError):
+                await self.look()
 
     async def verifier(self, key_id: KeyId) -> KeyPair | None:
         """The key that a JWT names. One that is not known may have been made by another server just now."""
@@ -76,7 +83,7 @@ class SigningKeys:
     async def rotate(self) -> SigningKey:
         """The next key: published now, signs later. Raises `ProblemError` while there is one already."""
         now, pair = self._clock.now(), new_pair()
-        row = sealed_row(pair, self._sealer, now=now, signs_from=now + LEAD)
+        row = sealed_row(pair, self.sealer, now=now, signs_from=now + LEAD)
 
         async def add(transaction: Transaction) -> Sequence[SigningKey]:
             rows = await transaction.signing_keys.locked()
@@ -86,14 +93,15 @@ class SigningKeys:
             await transaction.signing_keys.add(row)
             return [*rows, row]
 
-        self._take(await self._storage.write(add))
+        async with self._turn:
+            self._take(await self._storage.write(add))
         log.info("signing_key_added", kid=row.id, signs_from=row.signs_from.isoformat())
         return row
 
     async def replace_compromised(self) -> SigningKey:
         """One new key that signs at once. All others are withdrawn: whoever took one could take them all."""
         now, pair = self._clock.now(), new_pair()
-        row = sealed_row(pair, self._sealer, now=now, signs_from=now)
+        row = sealed_row(pair, self.sealer, now=now, signs_from=now)
 
         async def replace(transaction: Transaction) -> tuple[Sequence[SigningKey], Sequence[KeyId]]:
             rows = await transaction.signing_keys.locked()
@@ -103,8 +111,9 @@ class SigningKeys:
             await transaction.signing_keys.add(row)
             return await transaction.signing_keys.all(), withdrawn
 
-        rows, withdrawn = await self._storage.write(replace)
-        self._take(rows)
+        async with self._turn:
+            rows, withdrawn = await self._storage.write(replace)
+            self._take(rows)
         log.warning("signing_keys_withdrawn", kid=row.id, withdrawn=list(withdrawn))
         return row
 
@@ -127,12 +136,12 @@ class SigningKeys:
 
     async def _make_first(self) -> None:
         now, pair = self._clock.now(), new_pair()
-        row = sealed_row(pair, self._sealer, now=now, signs_from=now)
+        row = sealed_row(pair, self.sealer, now=now, signs_from=now)
 
         async def add(transaction: Transaction) -> Sequence[SigningKey]:
             rows = await transaction.signing_keys.locked()
             # Another server may have been faster; then its key is everyone's.
-            if signing_at(open_keys(rows, self._sealer, self._known).usable, now) is not None:
+            if signing_at(open_keys(rows, self.sealer, self._known).usable, now) is not None:
                 return rows
             await transaction.signing_keys.add(row)
             return [*rows, row]
@@ -144,7 +153,7 @@ class SigningKeys:
 
     def _take(self, rows: Sequence[SigningKey]) -> None:
         if tuple(rows) != self._known.rows:
-            self._known = open_keys(rows, self._sealer, self._known)
+            self._known = open_keys(rows, self.sealer, self._known)
         if self._known.unopened != self._told_unopened:
             self._told_unopened = self._known.unopened
             self._tell_unopened()

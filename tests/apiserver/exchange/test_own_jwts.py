@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from tests.apiserver.callers import holder
-from tests.apiserver.credentials import PUBLIC_URL, Office, claims_of, header_of
+from tests.apiserver.credentials import PUBLIC_URL, Office, a_service, claims_of, header_of
 from tests.fakes.tokens import SigningKey, b64url, compact
 
 ABSENT: Final = object()
@@ -47,7 +47,8 @@ async def test_a_registration_token_does_nothing_else_by_it(desk: Office, method
 
 
 async def test_a_service_acts_by_it_within_its_scope(desk: Office) -> None:
-    token = await desk.jwt("service", scope="devices:read")
+    able = await a_service(desk.alice, desk.clock, desk.tenant_id, "devices:read", "tokens:read")
+    token = (await desk.exchange(able["token"], scope="devices:read")).body["access_token"]
     service = holder(desk.server, token)
 
     assert (await service.call("GET", f"/devices?tenant_id={desk.tenant_id}")).status == 200

@@ -1,15 +1,21 @@
 """Signing keys over time, by the clock: published before they sign, kept until their tokens are gone."""
 
+import asyncio
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from apiserver.janitor import Janitor
 from apiserver.signing.key import JWKS_MAX_AGE, LEAD, LONGEST_LIFE
+from apiserver.signing.rotation import SigningKeys
+from apiserver.storage.contracts import Storage, Work
 from common.jwt import LEEWAY
 from tests.apiserver.credentials import Office, header_of
 from tests.apiserver.server import ApiServer
+
+T = TypeVar("T")
 
 KEPT = timedelta(minutes=6)
 
@@ -175,3 +181,40 @@ async def test_the_set_has_public_keys_alone(desk: Office) -> None:
 
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("EC", "P-256", "sig", "ES256")
+
+
+class LateStorage:
+    """Answers reads late: by then, what they say may not be true any more."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.has_read, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.writes = 0
+
+    async def read(self, work: Work[T]) -> T:
+        found = await self._storage.read(work)
+        self.has_read.set()
+        await self.may_answer.wait()
+        return found
+
+    async def write(self, work: Work[T]) -> T:
+        self.writes += 1
+        return await self._storage.write(work)
+
+    async def ping(self) -> None:
+        await self._storage.ping()
+
+
+async def test_a_look_that_comes_late_does_not_bring_a_leaked_key_back(desk: Office) -> None:
+    storage = LateStorage(desk.server.parts.storage)
+    keys = SigningKeys(storage, desk.server.parts.signing_keys.sealer, desk.clock)
+    looking = asyncio.ensure_future(keys.look())
+    await storage.has_read.wait()
+    replacing = asyncio.ensure_future(keys.replace_compromised())
+    await asyncio.sleep(0)
+    # It waits for its turn.
+    assert storage.writes == 0
+    storage.may_answer.set()
+    _, new = await asyncio.gather(looking, replacing)
+
+    assert keys.signer().id == new.id
