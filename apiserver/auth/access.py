@@ -120,13 +120,17 @@ def _admit_registering(request: web.Request, caller: Caller, route: Route[Access
 def refusal_of(caller: Caller, detail: str) -> ProblemError:
     """Why a caller of the wrong kind does not get in."""
     if isinstance(caller, Anonymous):
-        # RFC 6750 section 3.1: without a credential the challenge carries no error code.
-        return ProblemError(
-            ProblemCode.MISSING_TOKEN,
-            "Send a token in the Authorization header.",
-            headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
-        )
+        return nothing_presented()
     return ProblemError(ProblemCode.FORBIDDEN, detail, cause="kind_of_caller")
+
+
+def nothing_presented() -> ProblemError:
+    # RFC 6750 section 3.1: without a credential the challenge carries no error code.
+    return ProblemError(
+        ProblemCode.MISSING_TOKEN,
+        "Send a token in the Authorization header.",
+        headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
+    )
 
 
 def _check_scope_of_route(caller: MemberCaller, route: Route[Access]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from apiserver.auth.access import nothing_presented
 from apiserver.auth.authenticate import Authenticator, is_own_secret, refusals_told
 from apiserver.auth.labels import label_of
 from apiserver.edge.asked import asked_audience, check_names_request
@@ -41,7 +42,7 @@ class Authz:
         with _refusals_of_edge():
             presented = presented_credential(request.headers)
             if presented is None:
-                raise _nothing_presented()
+                raise nothing_presented()
             headers = await self._headers(request, presented, audience)
         return web.Response(headers=headers)
 
@@ -97,14 +98,6 @@ def _identity(subject: Subject) -> Identity:
         tenant=subject.tenant,
         taints=subject.taints,
         scopes=subject.scopes or (),
-    )
-
-
-def _nothing_presented() -> ProblemError:
-    return ProblemError(
-        ProblemCode.MISSING_TOKEN,
-        "Send a token in the Authorization header.",
-        headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
     )
 
 

@@ -3,14 +3,16 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import ClientResponse
 
+from apiserver.devices.device import DeviceId
 from apiserver.exchange.token import GRANT_TYPE
+from apiserver.storage.contracts import Transaction
 from common.clock import Clock
 from tests.apiserver.callers import Caller, Reply, holder, user
 from tests.apiserver.server import ApiServer
@@ -84,6 +86,17 @@ class Office:
 
     async def me(self, bearer: str) -> Reply:
         return await holder(self.server, bearer).call("GET", "/devices/me")
+
+    async def let_device_expire(self, *, in_: timedelta) -> None:
+        """No operation sets this yet: a device that ends at a time."""
+
+        async def change(transaction: Transaction) -> None:
+            device = await transaction.devices.locked(DeviceId(self.device["id"]))
+            assert device is not None
+            later = replace(device, expires_at=self.clock.now() + in_, version=device.version + 1)
+            await transaction.devices.update(later, former_version=device.version)
+
+        await self.server.parts.storage.write(change)
 
     async def revoke_registration(self) -> None:
         path = f"/registration-tokens/{self.registration['id']}/revoke"

@@ -1,40 +1,17 @@
 """`/authz`: what a proxy is told about who calls, and what it is never told."""
 
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse
 
-from apiserver.errors import StorageUnavailableError
 from common.identity import IDENTITY_HEADERS
-from tests.apiserver.broken import broken_server
 from tests.apiserver.callers import holder
 from tests.apiserver.credentials import Office, claims_of, office
+from tests.apiserver.edge.answers import NAMED, NOBODY, identity, jwt_in, refused
 from tests.apiserver.server import api_server
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer
 from tests.raw_client import connect
-
-NOBODY = dict.fromkeys(IDENTITY_HEADERS, "")
-NAMED = {"X_Forwarded_Method": "GET", "X_Forwarded_Uri": "/shop/x?y=1"}
-
-
-def identity(answer: ClientResponse) -> dict[str, str]:
-    """Every identity header, each of which must stand there once."""
-    return {name: value for name in IDENTITY_HEADERS for value in [_only(answer.headers.getall(name))]}
-
-
-def _only(values: list[str]) -> str:
-    (value,) = values
-    return value
-
-
-def jwt_in(answer: ClientResponse) -> str:
-    scheme, token = answer.headers["Authorization"].split(" ")
-    assert scheme == "Bearer"
-    return token
 
 
 @pytest.mark.parametrize("form", ["named", "path", "root"])
@@ -125,13 +102,6 @@ async def test_the_proxy_names_the_audience(desk: Office) -> None:
 
     assert claims_of(jwt_in(named))["aud"] == "reports"
     assert claims_of(jwt_in(other))["aud"] == "doorward-api"
-
-
-async def refused(answer: ClientResponse) -> tuple[int, str]:
-    """Status and code of a refusal, which tells nothing of anybody."""
-    assert identity(answer) == NOBODY
-    assert answer.headers["Cache-Control"] == "no-store"
-    return answer.status, str((await answer.json())["code"])
 
 
 async def test_without_a_credential(desk: Office) -> None:
@@ -338,70 +308,3 @@ async def test_where_a_registration_token_is_used_is_what_a_trusted_proxy_says(
 
         assert (await desk.authz(there["token"], X_Forwarded_For="10.1.2.3")).status == 200
         assert (await desk.authz(there["token"], X_Forwarded_For="11.1.2.3")).status == 403
-
-
-async def test_while_the_storage_is_away_nobody_can_tell(
-    desk: Office, issuer: FakeIssuer, database: Path
-) -> None:
-    """But who a user is, the provider's keys tell."""
-    error = StorageUnavailableError("down")
-    async with broken_server(desk.server, issuer, database, error) as broken:
-        there = replace(desk, server=broken)
-        away = await there.authz(desk.secret("device"))
-
-        assert await refused(away) == (503, "store_unavailable")
-        assert int(away.headers["Retry-After"]) > 0
-        assert (await there.authz(issuer.access_token("alice"))).status == 200
-
-
-async def test_while_the_provider_is_away_nobody_can_tell_of_users(
-    issuer: FakeIssuer, database: Path, clock: FakeClock
-) -> None:
-    issuer.broken(discovery=True)
-    async with api_server(issuer, database, clock) as server:
-        headers = {"Authorization": f"Bearer {issuer.access_token('alice')}"}
-
-        assert await refused(await server.private.get("/authz/x", headers=headers)) == (
-            503,
-            "provider_unavailable",
-        )
-
-
-async def test_an_error_of_ours_tells_nothing_of_anybody(
-    desk: Office, issuer: FakeIssuer, database: Path
-) -> None:
-    async with broken_server(desk.server, issuer, database, ZeroDivisionError()) as broken:
-        answer = await replace(desk, server=broken).authz(desk.secret("device"))
-
-        assert await refused(answer) == (500, "internal_error")
-
-
-async def test_each_question_has_a_line_in_the_log_without_a_secret(
-    desk: Office, capsys: pytest.CaptureFixture[str]
-) -> None:
-    token = await desk.jwt()
-    capsys.readouterr()
-    signed = jwt_in(await desk.authz(desk.secret("device"), f"/authz/x/{token}?y={token}"))
-    await desk.authz(token)
-    await desk.authz(X_Device_Key=desk.secret("device") + "x")
-
-    log = capsys.readouterr().out
-    assert log.count("route=/authz/{path}") == 3
-    assert f"caller=device caller_id={desk.device['id']}" in log
-    for secret in (desk.secret("device"), token, signed):
-        assert secret not in log
-        assert secret.rpartition(".")[2] not in log
-
-
-async def test_probes_have_none(desk: Office, capsys: pytest.CaptureFixture[str]) -> None:
-    capsys.readouterr()
-    await desk.server.private.get("/healthz")
-
-    assert "route=/healthz" not in capsys.readouterr().out
-
-
-async def test_each_question_is_counted(desk: Office) -> None:
-    await desk.authz()
-
-    metrics = await (await desk.server.private.get("/metrics")).text()
-    assert 'http_requests_total{method="GET",route="/authz/{path}",status="401"} 1.0' in metrics

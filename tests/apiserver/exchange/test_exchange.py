@@ -1,15 +1,12 @@
 """RFC 8693 at `POST /api/v1/token`: what comes out for which secret."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
 
-from apiserver.devices.device import DeviceId
-from apiserver.storage.contracts import Transaction
 from tests.apiserver.callers import holder
 from tests.apiserver.credentials import PUBLIC_URL, Office, a_service, claims_of, header_of
 
@@ -194,13 +191,13 @@ async def test_a_jwt_never_outlives_a_service_token(desk: Office) -> None:
 
 
 async def test_a_jwt_never_outlives_a_device(desk: Office) -> None:
-    await change_device(desk, expires_in=timedelta(seconds=45))
+    await desk.let_device_expire(in_=timedelta(seconds=45))
 
     assert (await desk.exchange(desk.secret("device"))).body["expires_in"] == 45
 
 
 async def test_a_device_that_is_about_to_expire_gets_none(desk: Office) -> None:
-    await change_device(desk, expires_in=timedelta(milliseconds=900))
+    await desk.let_device_expire(in_=timedelta(milliseconds=900))
 
     reply = await desk.exchange(desk.secret("device"))
 
@@ -212,15 +209,3 @@ async def test_a_jwt_never_outlives_the_silence_after_which_a_device_leaves(desk
     device = await holder(desk.server, made["token"]).done("POST", "/devices", {"name": "brief"})
 
     assert (await desk.exchange(device["device_token"])).body["expires_in"] == 120
-
-
-async def change_device(desk: Office, *, expires_in: timedelta) -> None:
-    """No operation sets this yet: a device that ends at a time."""
-
-    async def change(transaction: Transaction) -> None:
-        device = await transaction.devices.locked(DeviceId(desk.device["id"]))
-        assert device is not None
-        later = replace(device, expires_at=desk.clock.now() + expires_in, version=device.version + 1)
-        await transaction.devices.update(later, former_version=device.version)
-
-    await desk.server.parts.storage.write(change)

@@ -1,5 +1,6 @@
 """RFC 7662 at `POST /api/v1/introspect`: whether a token still holds, for services of its tenant alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,6 +102,15 @@ async def test_a_jwt_that_has_expired_is_inactive(desk: Office) -> None:
     token = await desk.jwt()
     desk.clock.advance(seconds=331)
 
+    assert await desk.introspect(token) == INACTIVE
+
+
+async def test_a_device_whose_time_has_come_is_inactive_before_the_janitor_comes(desk: Office) -> None:
+    await desk.let_device_expire(in_=timedelta(seconds=10))
+    token = await desk.jwt("device")
+    desk.clock.advance(seconds=10)
+
+    assert await desk.introspect(desk.secret("device")) == INACTIVE
     assert await desk.introspect(token) == INACTIVE
 
 
