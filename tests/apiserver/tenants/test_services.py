@@ -1,5 +1,6 @@
 """What a service may do: what its maker may by now, in one tenant, within its scopes."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -260,6 +261,63 @@ class TestWhatItIsCalled:
         resumed = [await bob.call("POST", f"{DEVICES}/{device['id']}/resume") for device in (alone, joined)]
 
         assert [reply.status for reply in resumed] == [200, 200]
+
+
+class TestAtOnce:
+    async def test_of_a_first_use_and_a_repeat_one_wins(self, alice: Person, works: TenantId) -> None:
+        """Never both: the service would hold a secret that is replaced, or its maker one that never was."""
+        outcomes = set()
+        for number in range(12):
+            body = {"label": "ci", "scopes": ["devices:read"], "tenant_id": works}
+            key = {"Idempotency-Key": f"once-{number}"}
+            first = await alice.call("POST", SERVICE_TOKENS, body, headers=key)
+            service = holder(alice.server, first.body["token"])
+            used, again = await asyncio.gather(
+                service.call("GET", DEVICES), alice.call("POST", SERVICE_TOKENS, body, headers=key)
+            )
+            outcomes.add((used.refusal, again.refusal))
+
+        service_won = ((200, None), (409, "secret_already_used"))
+        repeat_won = ((401, "invalid_token"), (200, None))
+        assert outcomes <= {service_won, repeat_won}
+
+    async def test_of_many_revocations_one_is_told(self, alice: Person, works: TenantId) -> None:
+        service = await service_of(alice, works)
+        path = f"{SERVICE_TOKENS}/{service.id}/revoke"
+
+        replies = await asyncio.gather(*(alice.call("POST", path) for _ in range(6)))
+
+        told = await alice.done("GET", f"{AUDIT}?tenant_id={works}&action=service_token.revoked")
+        assert [(reply.status, reply.body["state"]) for reply in replies] == [(200, "revoked")] * 6
+        assert len(told["items"]) == 1
+
+    async def test_nothing_is_done_after_an_acknowledged_revocation(
+        self, alice: Person, works: TenantId
+    ) -> None:
+        """What was begun before may still be done: it was allowed then."""
+        service = await service_of(alice, works)
+        begun = asyncio.gather(
+            *(service.call("POST", DEVICES, {"name": f"web-{number}"}) for number in range(6))
+        )
+        await alice.done("POST", f"{SERVICE_TOKENS}/{service.id}/revoke")
+        late = await service.call("POST", DEVICES, {"name": "late"})
+
+        assert late.refusal == (401, "service_token_revoked")
+        assert {reply.status for reply in await begun} <= {201, 401}
+
+    async def test_who_is_removed_leaves_no_service_that_was_made_meanwhile(
+        self, alice: Person, bob: Person, works: TenantId
+    ) -> None:
+        asked = {"label": "ci", "scopes": ["devices:read"], "tenant_id": works}
+        bobs = f"{TENANTS}/{works}/members/{await bob.id()}"
+
+        *made, _removed = await asyncio.gather(
+            *(bob.call("POST", SERVICE_TOKENS, asked) for _ in range(5)), alice.call("DELETE", bobs)
+        )
+
+        assert {reply.status for reply in made} <= {201, 404}
+        listed = await alice.done("GET", f"{SERVICE_TOKENS}?tenant_id={works}")
+        assert [item for item in listed["items"] if item["state"] != "revoked"] == []
 
 
 class TestItsScopes:
