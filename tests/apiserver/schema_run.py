@@ -16,7 +16,6 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 from schemathesis.schemas import BaseSchema
 
-from apiserver.auth.scopes import Scope
 from common.problems import ProblemCode
 from tests.apiserver.callers import holder, user
 from tests.apiserver.server import AUDIENCE, ApiServer, api_server
@@ -26,14 +25,13 @@ from tests.fakes.issuer import FakeIssuer
 
 @dataclass(frozen=True)
 class Served:
-    """A running server, and a credential of each kind. The service has all scopes."""
+    """A running server, and a credential of each kind."""
 
     url: str
     user: str
     registration_token: str
     device: str
     leaving_device: str
-    service: str
 
 
 @contextmanager
@@ -70,15 +68,12 @@ async def _callers(server: ApiServer, issuer: FakeIssuer) -> Served:
     made = await alice.done("POST", "/registration-tokens", {"label": "any"})
     machines = holder(server, made["token"])
     devices = [await machines.done("POST", "/devices", {"name": name}) for name in ("stays", "leaves")]
-    scopes = [scope.value for scope in Scope]
-    service = await alice.done("POST", "/service-tokens", {"label": "any", "scopes": scopes})
     return Served(
         url=str(server.public.make_url("/openapi.json")),
         user=issuer.access_token("alice"),
         registration_token=made["token"],
         device=devices[0]["device_token"],
         leaving_device=devices[1]["device_token"],
-        service=service["token"],
     )
 
 

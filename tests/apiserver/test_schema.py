@@ -43,19 +43,10 @@ def test_a_registration_token_is_answered_as_documented(server: Served) -> None:
     assert faults(whole.include(path="/api/v1/devices", method="POST")) == []
 
 
-def test_a_service_is_answered_as_documented(server: Served) -> None:
-    whole = document(server.url, server.service, examples=EXAMPLES)
-
-    assert faults(whole.include(path_regex=OWN["service"]).exclude(path_regex="/take-over$")) == []
-
-
 OWN = {
     "user": "^(?!/api/v1/devices/me)",
     "device": "^/api/v1/devices/me",
     "registration_token": "^/api/v1/devices$",
-    "service": (
-        "^/api/v1/(devices(?!/me)|registration-tokens|audit-events|tenants/{tenant_id}$|.*/members$)"
-    ),
 }
 
 
