@@ -8,6 +8,7 @@ import ipaddress
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from limits import RateLimitItem, parse_many
@@ -33,7 +34,7 @@ class Rule:
     name: str
     item: RateLimitItem
 
-    @property
+    @cached_property
     def policy(self) -> str:
         """As `RateLimit-Policy` tells it."""
         return f'"{self.name}";q={self.item.amount};w={self.item.get_expiry()}'
@@ -88,11 +89,15 @@ class RateLimiter:
 
 def limit_headers(standings: Iterable[Standing | None]) -> dict[str, str]:
     """draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4. `RateLimit` only where it is known."""
-    counted = [standing for standing in standings if standing is not None]
+    policies, known = [], []
+    for standing in standings:
+        if standing is not None:
+            policies.append(standing.rule.policy)
+            if standing.remaining is not None:
+                known.append(str(standing))
     headers = {}
-    if counted:
-        headers["RateLimit-Policy"] = ", ".join([standing.rule.policy for standing in counted])
-    known = [str(standing) for standing in counted if standing.remaining is not None]
+    if policies:
+        headers["RateLimit-Policy"] = ", ".join(policies)
     if known:
         headers["RateLimit"] = ", ".join(known)
     return headers
