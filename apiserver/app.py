@@ -14,7 +14,7 @@ from apiserver.audit.trail import Auditor
 from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
-from apiserver.auth.rates import RATE_LIMIT_HEADERS, CountedCallers
+from apiserver.auth.rates import RATE_LIMIT_HEADERS, CallerCounts, CountedCallers
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.handlers import DeviceHandlers
@@ -174,7 +174,7 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
 
 
 def _callers(settings: Settings, parts: Parts) -> CountedCallers:
-    return CountedCallers(_authenticator(settings, parts), parts.limiter, parts.clock)
+    return CountedCallers(_authenticator(settings, parts), CallerCounts(parts.limiter, parts.clock))
 
 
 def _authenticator(settings: Settings, parts: Parts) -> Authenticator:

@@ -55,7 +55,7 @@ class Guard:
 
     def _open(self, route: Route[Access]) -> Handler:
         async def counted(request: web.Request) -> web.StreamResponse:
-            await self.callers.count_stranger(request)
+            await self.callers.counts.stranger(request)
             return await route.handler(request)
 
         return counted

@@ -12,7 +12,14 @@ from typing import assert_never
 from aiohttp import web
 
 from apiserver.auth.authenticate import Authenticator
-from apiserver.auth.principal import Anonymous, Caller, DeviceCaller, RegistrationTokenCaller, UserCaller
+from apiserver.auth.principal import (
+    Anonymous,
+    Caller,
+    DeviceCaller,
+    RegistrationTokenCaller,
+    ServiceCaller,
+    UserCaller,
+)
 from apiserver.tokens.registration_token import TokenState
 from common.clock import Clock
 from common.problems import ProblemError
@@ -27,34 +34,32 @@ _DEAD = frozenset({TokenState.REVOKED, TokenState.SUSPENDED, TokenState.EXPIRED}
 
 
 @dataclass(frozen=True)
-class CountedCallers:
-    """The authenticator, and every request counted for who made it."""
+class CallerCounts:
+    """Every method raises `ProblemError` (429) when a budget is used up."""
 
-    authenticator: Authenticator
     limiter: RateLimiter
     clock: Clock
 
-    async def caller_of(self, request: web.Request) -> Caller:
-        """As `Authenticator.caller_of`. Raises `ProblemError` as well for a budget that is used up."""
-        try:
-            caller = await self.authenticator.caller_of(request)
-        except ProblemError as refusal:
-            # A 503 is none of the client's doing.
-            if refusal.status in _REFUSED_CREDENTIAL:
-                await self.count_stranger(request)
-            raise
+    async def stranger(self, request: web.Request) -> None:
+        """Counts a request without a credential."""
+        await self.limiter.spend(ADDRESS, key_of_address(request[CLIENT_ADDRESS]))
+
+    async def refused(self, request: web.Request, refusal: ProblemError) -> None:
+        """Counts a request whose credential was refused."""
+        # A 503 is none of the client's doing.
+        if refusal.status in _REFUSED_CREDENTIAL:
+            await self.stranger(request)
+
+    async def caller(self, request: web.Request, caller: Caller) -> None:
+        """Counts a request by whoever made it."""
         owned = self._owned(caller)
         if owned is None:
-            await self.count_stranger(request)
-        else:
-            # In this order: what a token is refused takes nothing from its owner's other tokens.
-            standings = [await self.limiter.spend(TOKEN, owned[0]), await self.limiter.spend(OWNER, owned[1])]
-            request[RATE_LIMIT_HEADERS] = limit_headers(standings)
-        return caller
-
-    async def count_stranger(self, request: web.Request) -> None:
-        """Raises `ProblemError` when the address has used up what it has without a credential."""
-        await self.limiter.spend(ADDRESS, key_of_address(request[CLIENT_ADDRESS]))
+            await self.stranger(request)
+            return
+        token, owner = owned
+        # In this order: what a token is refused takes nothing from its owner's other tokens.
+        standings = [await self.limiter.spend(TOKEN, token), await self.limiter.spend(OWNER, owner)]
+        request[RATE_LIMIT_HEADERS] = limit_headers(standings)
 
     def _owned(self, caller: Caller) -> tuple[str, str] | None:
         """The token and its owner; None for who has none that is worth anything."""
@@ -64,6 +69,8 @@ class CountedCallers:
                 return caller.user.id, caller.user.id
             case DeviceCaller():
                 return caller.device.id, caller.device.owner_id
+            case ServiceCaller():
+                return caller.token.id, caller.owner.id
             case RegistrationTokenCaller():
                 token = caller.token
                 # Whoever found a token that was revoked could use up its owner's budget with it.
@@ -72,3 +79,21 @@ class CountedCallers:
                 return None
             case _:
                 assert_never(caller)
+
+
+@dataclass(frozen=True)
+class CountedCallers:
+    """The authenticator, and every request counted for who made it."""
+
+    authenticator: Authenticator
+    counts: CallerCounts
+
+    async def caller_of(self, request: web.Request) -> Caller:
+        """As `Authenticator.caller_of`. Raises `ProblemError` as well for a budget that is used up."""
+        try:
+            caller = await self.authenticator.caller_of(request)
+        except ProblemError as refusal:
+            await self.counts.refused(request, refusal)
+            raise
+        await self.counts.caller(request, caller)
+        return caller
