@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from bff.csrf import CsrfRules
 from bff.session.sessions import Sessions
-from bff.session.storage import SessionStorage
+from bff.session.storage import CURRENT_SESSION, SessionStorage
 from common.problems import ProblemCode, ProblemError
 from common.rate_limits import ADDRESS, RateLimiter, key_of_address
 from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, CallerLabel
@@ -20,7 +20,7 @@ class Access(Enum):
     ANYONE = auto()
     """No credential is needed; what the handler needs beyond that, it checks itself. Counted by address."""
     EITHER = auto()
-    """As `ANYONE`, but not counted with a live session, which the handler looks for anyway."""
+    """As `ANYONE`, but not counted when the handler has found a live session."""
     SESSION = auto()
     """A live session; unsafe methods pass the CSRF rules. Counts as activity. By address, without one."""
     PROVIDER = auto()
@@ -61,9 +61,14 @@ class AccessGuard:
 
     def _either(self, handler: Handler) -> Handler:
         async def counted_without_session(request: web.Request) -> web.StreamResponse:
-            if await self.storage.current(request) is None:
-                await self._count(request)
-            return await handler(request)
+            # Afterwards: a page that logs out and leaves must not be lost in a look-up before the logout.
+            try:
+                response = await handler(request)
+            except ProblemError:
+                await self._count_without_session(request)
+                raise
+            await self._count_without_session(request)
+            return response
 
         return counted_without_session
 
@@ -89,6 +94,10 @@ class AccessGuard:
             return await handler(request)
 
         return with_session
+
+    async def _count_without_session(self, request: web.Request) -> None:
+        if CURRENT_SESSION not in request:
+            await self._count(request)
 
     async def _count(self, request: web.Request) -> None:
         """Raises `ProblemError` when the address has used up what it has without a session."""
