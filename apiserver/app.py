@@ -14,6 +14,7 @@ from apiserver.audit.trail import Auditor
 from apiserver.audit.verification import ChainVerification
 from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
+from apiserver.auth.rates import RATE_LIMIT_HEADERS, CallerCounts, CountedCallers
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.device import DeviceId
@@ -55,6 +56,8 @@ from common.issuer import Issuer
 from common.metrics import RequestMetrics
 from common.problems import problem_middleware
 from common.randomness import Randomness, SystemRandomness
+from common.rate_limit_counters import open_counters
+from common.rate_limits import RateLimiter
 from common.request_keys import REQUEST_ID
 from common.requests import RequestLog
 from common.routing import add_routes
@@ -76,6 +79,7 @@ class Parts:
     service_tokens_last_used: LastSeen[ServiceTokenId]
     auditor: Auditor
     device_lifecycle: DeviceLifecycle
+    limiter: RateLimiter
 
 
 @asynccontextmanager
@@ -95,6 +99,10 @@ async def open_parts(
         client = await stack.enter_async_context(
             open_client(user_agent="doorward-apiserver", insecure_tls=settings.insecure_tls)
         )
+        registry = CollectorRegistry()
+        counters = await stack.enter_async_context(
+            open_counters(secrets.rate_limit_store, "apiserver", clock, registry)
+        )
         _hold(stack, settings.database)
         storage = await open_storage(stack, settings.database)
         server_keys = _server_keys(settings, secrets, randomness)
@@ -111,17 +119,9 @@ async def open_parts(
         )
         tasks.keep_running("provider", issuer.keep_fresh)
         tasks.keep_running("storage_watch", watch.keep_looking)
-        last_seen = LastSeen[DeviceId](storage, lambda transaction, *seen: transaction.devices.seen(*seen))
-        last_used = LastSeen[ServiceTokenId](
-            storage, lambda transaction, *used: transaction.service_tokens.used(*used)
-        )
-        stack.push_async_callback(_try, last_seen.write)
-        stack.push_async_callback(_try, last_used.write)
-        tasks.keep_running("last_seen", last_seen.keep_writing)
-        tasks.keep_running("service_tokens_last_used", last_used.keep_writing)
+        last_seen, last_used = _noted_times(stack, tasks, storage)
         tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
         auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
-        registry = CollectorRegistry()
         lifecycle = DeviceLifecycle(storage, auditor, randomness)
         janitor = Janitor(storage, lifecycle, last_seen, clock, registry)
         tasks.keep_running("janitor", janitor.keep_clean)
@@ -137,7 +137,23 @@ async def open_parts(
             service_tokens_last_used=last_used,
             auditor=auditor,
             device_lifecycle=lifecycle,
+            limiter=RateLimiter(settings.rate_limits, counters, registry),
         )
+
+
+def _noted_times(
+    stack: AsyncExitStack, tasks: Tasks, storage: Storage
+) -> tuple[LastSeen[DeviceId], LastSeen[ServiceTokenId]]:
+    """When devices were seen and service tokens used last."""
+    devices = LastSeen[DeviceId](storage, lambda transaction, *seen: transaction.devices.seen(*seen))
+    services = LastSeen[ServiceTokenId](
+        storage, lambda transaction, *used: transaction.service_tokens.used(*used)
+    )
+    stack.push_async_callback(_try, devices.write)
+    stack.push_async_callback(_try, services.write)
+    tasks.keep_running("last_seen", devices.keep_writing)
+    tasks.keep_running("service_tokens_last_used", services.keep_writing)
+    return devices, services
 
 
 def _hold(stack: AsyncExitStack, location: DatabaseLocation) -> None:
@@ -172,8 +188,12 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     middlewares = [requests.middleware(), problem_middleware(), refuse_large_bodies]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT_BYTES)
     app.on_response_prepare.append(_set_headers)
-    add_routes(app, api_routes(_handlers(parts)), Guard(_authenticator(settings, parts)))
+    add_routes(app, api_routes(_handlers(parts)), Guard(_callers(settings, parts)))
     return app
+
+
+def _callers(settings: Settings, parts: Parts) -> CountedCallers:
+    return CountedCallers(_authenticator(settings, parts), CallerCounts(parts.limiter, parts.clock))
 
 
 def _authenticator(settings: Settings, parts: Parts) -> Authenticator:
@@ -239,3 +259,4 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     # Answers speak of the caller: unless a handler says otherwise, no cache may keep one.
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(request.get(RATE_LIMIT_HEADERS, {}))

@@ -8,7 +8,6 @@ from typing import TypeAlias, assert_never
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.principal import (
     Anonymous,
     Caller,
@@ -18,6 +17,7 @@ from apiserver.auth.principal import (
     ServiceCaller,
     UserCaller,
 )
+from apiserver.auth.rates import CountedCallers
 from common.problems import ProblemCode, ProblemError
 from common.routing import Route
 
@@ -49,13 +49,13 @@ _Admit: TypeAlias = Callable[[web.Request, Caller, Route[Access]], None]
 
 @dataclass(frozen=True)
 class Guard:
-    authenticator: Authenticator
+    callers: CountedCallers
 
     def __call__(self, route: Route[Access]) -> Handler:
         """The route's handler behind its rule."""
         match route.access:
             case Access.ANYONE:
-                return route.handler
+                return self._open(route)
             case Access.USER:
                 return self._behind(route, _admit_user)
             case Access.MEMBER:
@@ -67,11 +67,18 @@ class Guard:
             case _:
                 assert_never(route.access)
 
+    def _open(self, route: Route[Access]) -> Handler:
+        async def counted(request: web.Request) -> web.StreamResponse:
+            await self.callers.counts.stranger(request)
+            return await route.handler(request)
+
+        return counted
+
     def _behind(
         self, route: Route[Access], admit: _Admit
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            admit(request, await self.authenticator.caller_of(request), route)
+            admit(request, await self.callers.caller_of(request), route)
             return await route.handler(request)
 
         return guarded

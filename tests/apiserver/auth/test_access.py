@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from apiserver.auth.access import MEMBER, Access, Guard
-from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.principal import Caller, ServiceCaller
+from apiserver.auth.rates import CountedCallers
 from apiserver.auth.scopes import ALL_SCOPES, Scope
 from apiserver.tenants.tenants import TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
@@ -52,7 +52,7 @@ async def status(
     caller = ServiceCaller(replace(_TOKEN, scopes=scopes), _OWNER)
     route = Route("GET", "/", _show, Access.MEMBER, "For tests", scope=scope, service_scope=service_scope)
     app = web.Application(middlewares=[problem_middleware()])
-    add_routes(app, [route], Guard(cast("Authenticator", AlwaysThis(caller))))
+    add_routes(app, [route], Guard(cast("CountedCallers", AlwaysThis(caller))))
     async with TestClient(TestServer(app)) as client, client.get("/") as answer:
         return answer.status
 
