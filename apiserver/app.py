@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import httpx
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
@@ -16,6 +17,7 @@ from apiserver.auth.access import Guard
 from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.look_up import LookUp
 from apiserver.auth.own_jwts import OwnJwtAuthenticator
+from apiserver.auth.rates import RATE_LIMIT_HEADERS, CallerCounts, CountedCallers
 from apiserver.auth.secrets_presented import Noted, SecretAuthenticator
 from apiserver.auth.verified import LoginVerifier, VerifiedLogins
 from apiserver.devices.device import DeviceId
@@ -67,6 +69,8 @@ from common.issuer import Issuer
 from common.metrics import RequestMetrics
 from common.problems import problem_middleware
 from common.randomness import Randomness, SystemRandomness
+from common.rate_limit_counters import open_counters
+from common.rate_limits import RateLimiter
 from common.request_keys import REQUEST_ID
 from common.requests import RequestLog
 from common.routing import add_routes
@@ -90,6 +94,7 @@ class Parts:
     device_lifecycle: DeviceLifecycle
     signing_keys: SigningKeys
     request_metrics: RequestMetrics
+    limiter: RateLimiter
 
 
 @asynccontextmanager
@@ -109,6 +114,10 @@ async def open_parts(
         client = await stack.enter_async_context(
             open_client(user_agent="doorward-apiserver", insecure_tls=settings.insecure_tls)
         )
+        registry = CollectorRegistry()
+        counters = await stack.enter_async_context(
+            open_counters(secrets.rate_limit_store, "apiserver", clock, registry)
+        )
         _hold(stack, settings.database)
         storage = await open_storage(stack, settings.database)
         server_keys = _server_keys(settings, secrets, randomness)
@@ -122,15 +131,11 @@ async def open_parts(
         # Closed first: background work uses all that was opened before.
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
-        issuer = Issuer(
-            settings.provider, backchannel=settings.backchannel, client=client, clock=clock, tasks=tasks
-        )
-        tasks.keep_running("provider", issuer.keep_fresh)
+        issuer = _issuer(settings, client, clock, tasks)
         tasks.keep_running("storage_watch", watch.keep_looking)
         last_seen, last_used = _noted_times(stack, tasks, storage)
         tasks.keep_running("audit_checkpoints", checkpoints.keep_writing)
         auditor = Auditor(audit_key(server_keys[0]), randomness, checkpoints.note)
-        registry = CollectorRegistry()
         lifecycle = DeviceLifecycle(storage, auditor, randomness)
         tasks.keep_running("signing_keys", signing_keys.keep_looking)
         janitor = Janitor(storage, lifecycle, last_seen, signing_keys, clock, registry)
@@ -149,7 +154,16 @@ async def open_parts(
             device_lifecycle=lifecycle,
             signing_keys=signing_keys,
             request_metrics=RequestMetrics(registry),
+            limiter=RateLimiter(settings.rate_limits, counters, registry),
         )
+
+
+def _issuer(settings: Settings, client: httpx.AsyncClient, clock: Clock, tasks: Tasks) -> Issuer:
+    issuer = Issuer(
+        settings.provider, backchannel=settings.backchannel, client=client, clock=clock, tasks=tasks
+    )
+    tasks.keep_running("provider", issuer.keep_fresh)
+    return issuer
 
 
 def _noted_times(
@@ -197,9 +211,16 @@ def build_app(settings: Settings, parts: Parts) -> web.Application:
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT_BYTES)
     app.on_response_prepare.append(_set_headers)
-    routes = api_routes(_handlers(settings, parts))
-    add_routes(app, routes, Guard(_authenticator(settings, parts)))
+    add_routes(app, api_routes(_handlers(settings, parts)), Guard(_callers(settings, parts)))
     return app
+
+
+def _callers(settings: Settings, parts: Parts) -> CountedCallers:
+    return CountedCallers(_authenticator(settings, parts), _counts(parts))
+
+
+def _counts(parts: Parts) -> CallerCounts:
+    return CallerCounts(parts.limiter, parts.clock)
 
 
 def _request_log(settings: Settings, parts: Parts) -> RequestLog:
@@ -267,7 +288,9 @@ def _handlers(settings: Settings, parts: Parts) -> Handlers:
             storage, ServiceTokens(storage, auditor, randomness), lists, clock
         ),
         audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
-        token_exchange=TokenExchange(_secrets(parts), _minter(settings, parts), settings.token_audiences),
+        token_exchange=TokenExchange(
+            _secrets(parts), _minter(settings, parts), _counts(parts), settings.token_audiences
+        ),
         introspection=Introspection(_look_up(parts), _own_jwts(settings, parts), clock),
         published_keys=PublishedKeys(parts.signing_keys, clock),
     )
@@ -312,3 +335,4 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
     # Answers speak of the caller: unless a handler says otherwise, no cache may keep one.
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(request.get(RATE_LIMIT_HEADERS, {}))

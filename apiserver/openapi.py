@@ -24,6 +24,7 @@ _USER, _DEVICE, _REGISTRATION = "userToken", "deviceToken", "registrationToken"
 _SERVICE = "serviceToken"
 _SCHEMES = {
     Access.ANYONE: [],
+    Access.IN_BODY: [],
     Access.USER: [_USER],
     Access.MEMBER: [_USER, _SERVICE],
     Access.SERVICE: [_SERVICE],

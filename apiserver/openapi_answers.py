@@ -58,6 +58,17 @@ HEADERS: _Json = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "RateLimit": {
+        "description": "What is left of each limit, and for how many seconds, where the limit is one of rate "
+        "(draft-ietf-httpapi-ratelimit-headers).",
+        "required": False,
+        "schema": {"type": "string"},
+    },
+    "RateLimitPolicy": {
+        "description": "The limits that were counted: requests, and seconds of a window.",
+        "required": False,
+        "schema": {"type": "string"},
+    },
     "Challenge": {
         "description": "RFC 6750 section 3.",
         "required": True,
@@ -67,9 +78,13 @@ HEADERS: _Json = {
 _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 _ETAG = {"ETag": {"$ref": "#/components/headers/EntityTag"}}
 _RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+_RATE_LIMIT = {
+    "RateLimit": {"$ref": "#/components/headers/RateLimit"},
+    "RateLimit-Policy": {"$ref": "#/components/headers/RateLimitPolicy"},
+}
 _HEADERS_OF = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": {"$ref": "#/components/headers/Challenge"}},
-    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER | _RATE_LIMIT,
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
 }
 
@@ -129,8 +144,8 @@ class Answers:
 
 def _oauth_refusals(route: Route[Access]) -> dict[str, Any]:
     """RFC 6749 section 5.2: one form of answer, whatever the status."""
-    statuses = [HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE]
-    if route.access is not Access.ANYONE:
+    statuses = [HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE]
+    if route.access is not Access.IN_BODY:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     told = {str(status.value): _oauth_refusal(status) for status in sorted(statuses)}
     return {**told, "default": _oauth_refusal()}
@@ -145,6 +160,7 @@ def _oauth_refusal(status: HTTPStatus | None = None) -> _Json:
 
 
 def _problems(route: Route[Access], *, has_condition: bool) -> Iterator[ProblemCode]:
+    yield ProblemCode.TOO_MANY_REQUESTS
     if route.access is not Access.ANYONE:
         yield from _OF_CREDENTIALS
     if route.scope or route.service_scope:

@@ -236,7 +236,7 @@ def _audit_routes(handlers: Handlers) -> list[Route[Access]]:
 def _token_routes(handlers: Handlers) -> list[Route[Access]]:
     anyone = Access.ANYONE
     return [
-        Route("POST", _EXCHANGE, handlers.token_exchange.exchange, anyone, "Exchange a secret for a JWT", ExchangeAnswer, ExchangeForm, is_oauth=True),
+        Route("POST", _EXCHANGE, handlers.token_exchange.exchange, Access.IN_BODY, "Exchange a secret for a JWT", ExchangeAnswer, ExchangeForm, is_oauth=True),
         Route("POST", _INTROSPECT, handlers.introspection.introspect, Access.SERVICE, "Whether a token still holds", IntrospectAnswer, IntrospectForm, scope=Scope.TOKENS_INTROSPECT, is_oauth=True),
         Route("GET", "/.well-known/jwks.json", handlers.published_keys.show, anyone, "The keys that verify our JWTs", JsonWebKeySet),
     ]  # fmt: skip

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from apiserver.auth.rates import OWNER, TOKEN
 from apiserver.storage.location import DatabaseLocation, PostgresAddress, SqliteFile
 from apiserver.storage.postgres_url import SCHEME, PostgresAddressError, parse_postgres_address
 from common.env import Environment, ListenAddress, Network, as_origin, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
+from common.rate_limits import ADDRESS, DEFAULT_RATE_OF_ADDRESS, Rule, read_rate_limit_store, read_rule
+from common.redis_url import RedisAddress
 
 _SQLITE = "sqlite:///"
 _FORMS = (
@@ -30,15 +33,20 @@ class Settings:
     bearer: BearerKind
     database: DatabaseLocation
     trusted_proxies: tuple[Network, ...]
+    rate_limits: tuple[Rule, ...]
     insecure_tls: bool
     debug: bool
 
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """`server_keys`: the first is used, all of them verify and open. None: the one beside the SQLite file."""
+    """`server_keys`: the first is used, all of them verify and open. None: the one beside the SQLite file.
+
+    `rate_limit_store` None: requests are counted in this process.
+    """
 
     server_keys: tuple[bytes, ...] | None
+    rate_limit_store: RedisAddress | None
 
     def __repr__(self) -> str:
         return "Secrets(***)"
@@ -59,13 +67,14 @@ def read_settings(values: Mapping[str, str]) -> tuple[Settings, Secrets]:
         bearer=cast("BearerKind", environment.choice("BEARER", BEARER_KINDS, "access_token")),
         database=_database(environment),
         trusted_proxies=environment.networks("TRUSTED_PROXIES"),
+        rate_limits=_rate_limits(environment),
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
     if settings.public_url and settings.public_url == as_origin(settings.provider):
         # Whose keys verify a JWT is told by its issuer: under one name, either could speak for the other.
         environment.fault("PUBLIC_URL is OIDC_PROVIDER: JWTs of both would have the same issuer.")
-    secrets = Secrets(_server_keys(environment, settings.database))
+    secrets = Secrets(_server_keys(environment, settings.database), read_rate_limit_store(environment))
     environment.finish()
     return settings, secrets
 
@@ -76,6 +85,15 @@ def read_database(values: Mapping[str, str]) -> DatabaseLocation:
     location = _database(environment)
     environment.finish()
     return location
+
+
+def _rate_limits(environment: Environment) -> tuple[Rule, ...]:
+    rules = (
+        read_rule(environment, "RATE_LIMIT_ADDRESS", ADDRESS, DEFAULT_RATE_OF_ADDRESS),
+        read_rule(environment, "RATE_LIMIT_TOKEN", TOKEN, "60000/minute"),
+        read_rule(environment, "RATE_LIMIT_OWNER", OWNER, "120000/minute"),
+    )
+    return tuple(rule for rule in rules if rule is not None)
 
 
 def _provider(environment: Environment) -> str:

@@ -60,6 +60,8 @@ from common.issuer import Issuer
 from common.metrics import RequestMetrics
 from common.problems import problem_middleware
 from common.randomness import Randomness
+from common.rate_limit_counters import open_counters
+from common.rate_limits import RateLimiter
 from common.requests import RequestLog
 from common.routing import Route, add_routes
 from common.tasks import Tasks
@@ -83,6 +85,7 @@ class Parts:
     request_metrics: RequestMetrics
     hot: HotReader
     store_fault: ReadinessCheck
+    limiter: RateLimiter
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ async def open_parts(
             open_client(user_agent=user_agent, insecure_tls=settings.insecure_tls)
         )
         registry = CollectorRegistry()
+        counters = await stack.enter_async_context(
+            open_counters(secrets.rate_limit_store, "bff", clock, registry)
+        )
         sealer = Sealer(secrets.cookie_keys, randomness)
         # Before the tasks, since they use it until they are closed.
         opened = await stack.enter_async_context(open_store(settings, secrets, sealer, clock, registry))
@@ -154,6 +160,7 @@ async def open_parts(
             request_metrics=RequestMetrics(registry),
             hot=opened.hot,
             store_fault=opened.fault,
+            limiter=RateLimiter(settings.rate_limits, counters, registry),
         )
 
 
@@ -186,7 +193,7 @@ def build_app(settings: Settings, parts: Parts, door: Door) -> web.Application:
         ],
     )
     app.on_response_prepare.append(cors.add_headers)
-    guard = AccessGuard(parts.sessions, browser.storage, browser.csrf)
+    guard = AccessGuard(parts.sessions, browser.storage, browser.csrf, parts.limiter)
     add_routes(app, routes_of(settings, parts, browser, door), guard)
     return app
 

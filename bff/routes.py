@@ -31,7 +31,7 @@ class WebHandlers:
 
 def web_routes(mount: str, handlers: WebHandlers) -> list[Route[Access]]:
     """Web mode, under `mount` (empty for the root)."""
-    anyone, session = Access.ANYONE, Access.SESSION
+    anyone, either, session, provider = Access.ANYONE, Access.EITHER, Access.SESSION, Access.PROVIDER
     start, end, user, logout = handlers.start, handlers.end, handlers.user, handlers.logout
     backchannel, listing = handlers.backchannel, handlers.listing
     return [
@@ -40,12 +40,12 @@ def web_routes(mount: str, handlers: WebHandlers) -> list[Route[Access]]:
         Route("GET", f"{mount}/userinfo", user.userinfo, session, "The signed-in user"),
         Route("GET", f"{mount}/user_info", user.userinfo, session, "The signed-in user (older name)"),
         Route("GET", f"{mount}/claims", user.claims, session, "The claims of the access token"),
-        Route("GET", f"{mount}/session", user.session, anyone, "Whether somebody is signed in"),
+        Route("GET", f"{mount}/session", user.session, either, "Whether somebody is signed in"),
         Route("POST", f"{mount}/refresh", user.refresh, session, "Refresh the access token"),
-        Route("POST", f"{mount}/logout", logout.post, anyone, "End the session"),
-        Route("GET", f"{mount}/logout", logout.get, anyone, "End the session, for links of this site"),
+        Route("POST", f"{mount}/logout", logout.post, either, "End the session"),
+        Route("GET", f"{mount}/logout", logout.get, either, "End the session, for links of this site"),
         Route("GET", f"{mount}/logout/{{ticket}}", logout.to_provider, anyone, "Go on to the provider"),
-        Route("POST", f"{mount}/backchannel-logout", backchannel.handle, anyone, "The provider ends a login"),
+        Route("POST", f"{mount}/backchannel-logout", backchannel.handle, provider, "Provider ends a login"),
         Route("GET", f"{mount}/sessions", listing.show, session, "My sessions on other browsers"),
         Route("DELETE", f"{mount}/sessions/{{id}}", listing.kill, session, "End one of them"),
     ]

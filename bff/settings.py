@@ -18,10 +18,11 @@ from bff.proxy.access_log import AccessLogKind
 from bff.proxy.route_checks import Surroundings, upstream_fault
 from bff.proxy.route_file import backend_route, load_routes
 from bff.proxy.route_table import ProxyRoute, RouteTable
-from bff.session.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 from common.env import KEY_BYTES, Environment, ListenAddress, Network, is_loopback
 from common.jwt import BEARER_KINDS, BearerKind
 from common.randomness import Randomness
+from common.rate_limits import ADDRESS, DEFAULT_RATE_OF_ADDRESS, Rule, read_rate_limit_store, read_rule
+from common.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 from common.sites import is_same_site
 
 Flow = Literal["authorization", "device", "both"]
@@ -64,6 +65,7 @@ class Settings:
     session_idle: timedelta
     session_lifetime: timedelta
     trusted_proxies: tuple[Network, ...]
+    rate_limits: tuple[Rule, ...]
     data_plane: DataPlane
     access_log: AccessLogKind
     insecure_tls: bool
@@ -113,6 +115,8 @@ class Secrets:
     cookie_keys: tuple[bytes, ...]
     session_store: RedisAddress | None
     """None: sessions are kept in this process."""
+    rate_limit_store: RedisAddress | None
+    """None: requests are counted in this process."""
 
     def __repr__(self) -> str:
         return "Secrets(***)"
@@ -126,12 +130,13 @@ def read_settings(values: Mapping[str, str], randomness: Randomness) -> tuple[Se
     settings = replace(settings, routes=_routes(environment, settings))
     client_key = _client_key(environment, settings.client_auth)
     session_store = _session_store(environment)
+    rate_limit_store = read_rate_limit_store(environment)
     cookie_keys = _cookie_keys(environment, randomness, is_required=session_store is not None)
     _check_together(environment, settings, has_secret=client_secret is not None)
     if environment.optional("DOMAIN"):
         log.warning("setting_ignored", name="DOMAIN", why="cookies belong to the host alone")
     environment.finish()
-    return settings, Secrets(client_secret, client_key, cookie_keys, session_store)
+    return settings, Secrets(client_secret, client_key, cookie_keys, session_store, rate_limit_store)
 
 
 def unsafe_settings(settings: Settings) -> list[str]:
@@ -177,6 +182,7 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         session_idle=environment.duration("SESSION_IDLE", "1h"),
         session_lifetime=environment.duration("SESSION_LIFETIME", "12h"),
         trusted_proxies=environment.networks("TRUSTED_PROXIES"),
+        rate_limits=_rate_limits(environment),
         data_plane=cast("DataPlane", environment.choice("DATA_PLANE", get_args(DataPlane), "protocols")),
         access_log=cast(
             "AccessLogKind", environment.choice("ACCESS_LOG", get_args(AccessLogKind), "sampled")
@@ -184,6 +190,11 @@ def _read(environment: Environment, *, has_secret: bool) -> Settings:
         insecure_tls=environment.flag("INSECURE_TLS"),
         debug=environment.flag("DEBUG"),
     )
+
+
+def _rate_limits(environment: Environment) -> tuple[Rule, ...]:
+    rule = read_rule(environment, "RATE_LIMIT_ADDRESS", ADDRESS, DEFAULT_RATE_OF_ADDRESS)
+    return () if rule is None else (rule,)
 
 
 def _prefix(environment: Environment) -> str:

@@ -32,11 +32,11 @@ class RequestLog:
     trusted_proxies: tuple[Network, ...]
 
     def middleware(self) -> Middleware:
-        names = _RequestNames(self.randomness)
+        names, peers = _RequestNames(self.randomness), _UntrustedPeers()
 
         @web.middleware
         async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self._identify(request, names)
+            self._identify(request, names, peers)
             started = self.clock.monotonic()
             status: int = 499  # what is written when the client left and the handler was cancelled
             try:
@@ -55,10 +55,12 @@ class RequestLog:
 
         return log_request
 
-    def _identify(self, request: web.Request, names: "_RequestNames") -> None:
+    def _identify(self, request: web.Request, names: "_RequestNames", peers: "_UntrustedPeers") -> None:
         peer = request.remote or "unix"
         is_trusted = is_within(peer, self.trusted_proxies)
         forwarded = request.headers.getall("X-Forwarded-For", [])
+        if forwarded and not is_trusted:
+            peers.forwarded(peer)
         request[IS_FROM_TRUSTED_PROXY] = is_trusted
         request[CLIENT_ADDRESS] = client_address(peer, forwarded, self.trusted_proxies)
         given = request.headers.get("X-Request-Id", "") if is_trusted else ""
@@ -79,6 +81,24 @@ class RequestLog:
             caller=caller.kind if caller else None,
             caller_id=caller.id if caller else None,
             address=request[CLIENT_ADDRESS],
+        )
+
+
+class _UntrustedPeers:
+    """Warns once: any client can send the header, and would fill the log with it."""
+
+    def __init__(self) -> None:
+        self._has_warned = False
+
+    def forwarded(self, peer: str) -> None:
+        if self._has_warned:
+            return
+        self._has_warned = True
+        log.warning(
+            "untrusted_proxy",
+            peer=peer,
+            what="X-Forwarded-For is not believed. If this peer is a proxy of yours, name it in "
+            "TRUSTED_PROXIES: until then all its clients count as one address. Said once.",
         )
 
 

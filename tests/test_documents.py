@@ -16,6 +16,7 @@ from common.randomness import SystemRandomness
 ROOT = Path(__file__).parent.parent
 SECRETS = {
     "SESSION_STORE",
+    "RATE_LIMIT_STORE",
     "OIDC_CLIENT_SECRET",
     "OIDC_CLIENT_KEY",
     "COOKIE_KEY",

@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from apiserver.auth.authenticate import Authenticator
 from apiserver.auth.principal import (
     Anonymous,
     Caller,
@@ -18,19 +17,21 @@ from apiserver.auth.principal import (
     ServiceCaller,
     UserCaller,
 )
+from apiserver.auth.rates import CountedCallers
 from common.problems import ProblemCode, ProblemError
 from common.routing import Route
 
 
 class Access(Enum):
-    """`ANYONE`: no credential is looked at. `MEMBER`: a user, or a service that acts for one.
+    """`ANYONE`: no credential is looked at. `IN_BODY`: the handler finds it there, and counts the caller.
 
-    `REGISTERING`: these, or a registration token. `SERVICE`: a service alone. A service is
-    admitted with the scope of the route alone, and not at all where there is none. Handlers find the caller
-    under `USER`, `MEMBER`, `SERVICE`, `DEVICE` or `REGISTERING`.
+    `MEMBER`: a user, or a service that acts for one. `REGISTERING`: these, or a registration token.
+    `SERVICE`: a service alone. A service is admitted with the scope of the route alone, and not at all where
+    there is none. Handlers find the caller under `USER`, `MEMBER`, `SERVICE`, `DEVICE` or `REGISTERING`.
     """
 
     ANYONE = auto()
+    IN_BODY = auto()
     USER = auto()
     MEMBER = auto()
     SERVICE = auto()
@@ -51,31 +52,30 @@ _Admit: TypeAlias = Callable[[web.Request, Caller, Route[Access]], None]
 
 @dataclass(frozen=True)
 class Guard:
-    authenticator: Authenticator
+    callers: CountedCallers
 
     def __call__(self, route: Route[Access]) -> Handler:
         """The route's handler behind its rule."""
         match route.access:
             case Access.ANYONE:
+                return self._open(route)
+            case Access.IN_BODY:
                 return route.handler
-            case Access.USER:
-                return self._behind(route, _admit_user)
-            case Access.MEMBER:
-                return self._behind(route, _admit_member)
-            case Access.SERVICE:
-                return self._behind(route, _admit_service)
-            case Access.DEVICE:
-                return self._behind(route, _admit_device)
-            case Access.REGISTERING:
-                return self._behind(route, _admit_registering)
-            case _:
-                assert_never(route.access)
+            case access:
+                return self._behind(route, _ADMIT[access])
+
+    def _open(self, route: Route[Access]) -> Handler:
+        async def counted(request: web.Request) -> web.StreamResponse:
+            await self.callers.counts.stranger(request)
+            return await route.handler(request)
+
+        return counted
 
     def _behind(
         self, route: Route[Access], admit: _Admit
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            admit(request, await self.authenticator.caller_of(request), route)
+            admit(request, await self.callers.caller_of(request), route)
             return await route.handler(request)
 
         return guarded
@@ -115,6 +115,16 @@ def _admit_registering(request: web.Request, caller: Caller, route: Route[Access
     if not isinstance(caller, RegistrationTokenCaller):
         _check_scope_of_route(caller, route)
     request[REGISTERING] = caller
+
+
+# One that is missing here is an error at the start, when the routes are registered.
+_ADMIT: dict[Access, _Admit] = {
+    Access.USER: _admit_user,
+    Access.MEMBER: _admit_member,
+    Access.SERVICE: _admit_service,
+    Access.DEVICE: _admit_device,
+    Access.REGISTERING: _admit_registering,
+}
 
 
 def refusal_of(caller: Caller, detail: str) -> ProblemError:

@@ -41,11 +41,9 @@ def _check_request(request: web.Request) -> None:
 
 
 async def _bounded_body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > LARGEST_FORM_BYTES:
-        raise _too_large()
     body = await request.read()
     if len(body) > LARGEST_FORM_BYTES:
-        raise _too_large()
+        raise OAuthError("invalid_request", f"The body may have {LARGEST_FORM_BYTES} bytes.")
     return body
 
 
@@ -60,7 +58,3 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
         )
     except ValueError:
         raise OAuthError("invalid_request", "The body is no form that can be read.") from None
-
-
-def _too_large() -> OAuthError:
-    return OAuthError("invalid_request", f"The body may have {LARGEST_FORM_BYTES} bytes.")

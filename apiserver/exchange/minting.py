@@ -27,9 +27,6 @@ class Minted:
     expires_at: datetime
     signed_by: KeyId
 
-    def expires_in_s(self, now: datetime) -> int:
-        return int((self.expires_at - now).total_seconds())
-
 
 @dataclass(frozen=True)
 class Minter:

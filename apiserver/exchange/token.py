@@ -9,6 +9,7 @@ from aiohttp import web
 
 from apiserver.answers import json_answer
 from apiserver.auth.labels import label_of
+from apiserver.auth.rates import CallerCounts
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.exchange.forms import read_form
 from apiserver.exchange.minting import Minter
@@ -59,9 +60,18 @@ class TokenExchange:
 
     secrets: SecretAuthenticator
     minter: Minter
+    counts: CallerCounts
     audiences: tuple[str, ...]
 
     async def exchange(self, request: web.Request) -> web.Response:
+        try:
+            answer = await self._exchanged(request)
+        except OAuthError:
+            await self.counts.stranger(request)
+            raise
+        return json_answer(answer)
+
+    async def _exchanged(self, request: web.Request) -> ExchangeAnswer:
         form = _exchange_form(await read_form(request))
         audience = self._audience_of(form)
         presented = _presented(form)
@@ -72,14 +82,13 @@ class TokenExchange:
             raise _not_accepted(refusal.cause) from None
         except ProblemError as refusal:
             raise _refused(refusal) from None
-        answer = ExchangeAnswer(
+        return ExchangeAnswer(
             access_token=minted.text,
             issued_token_type=form.requested_token_type,
             token_type="Bearer",  # noqa: S106 - the name of a type
             expires_in=int((minted.expires_at - minted.issued_at).total_seconds()),
             scope=None if subject.scopes is None else " ".join(subject.scopes),
         )
-        return json_answer(answer)
 
     def _audience_of(self, form: ExchangeForm) -> str:
         audience = form.audience or self.audiences[0]
@@ -90,6 +99,7 @@ class TokenExchange:
     async def _subject(self, request: web.Request, presented: PresentedSecret, scope: str | None) -> Subject:
         caller = await self.secrets.holder(presented)
         request[CALLER_LABEL] = label_of(caller)
+        await self.counts.caller(request, caller)
         subject = subject_of(caller, self.minter.clock.now(), request[CLIENT_ADDRESS])
         return subject if scope is None else _narrowed(subject, scope)
 

@@ -85,9 +85,9 @@ class ServiceTokens:
 
         async def work(transaction: Transaction) -> ServiceToken:
             token = await allowed_service_token(transaction, user_id, token_id)
-            if not await transaction.service_tokens.revoke(token_id, actor.at):
-                return token
-            await self._record(transaction, actor, token, "revoked")
+            if await transaction.service_tokens.revoke(token_id, actor.at):
+                await self._record(transaction, actor, token, "revoked")
+            # Somebody else may have revoked it since the look.
             return await allowed_service_token(transaction, user_id, token_id)
 
         return await self.storage.write(work)

@@ -29,6 +29,8 @@ SIZES = (10, 10_000, 1_000_000)
 # Lists and look-ups first: registrations make the table larger.
 KINDS = ("device", "list", "list by name", "user", "register", "register with a key")
 _HOURS_S = 4 * 3600
+# One user and one token ask here as often as nobody else does.
+_NO_LIMITS = dict.fromkeys(("RATE_LIMIT_ADDRESS", "RATE_LIMIT_TOKEN", "RATE_LIMIT_OWNER"), "off")
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class ApiBench:
             OIDC_AUDIENCE=issuer.audience,
             DATABASE_URL=url,
             SERVER_KEY=base64.b64encode(bytes(range(32))).decode(),
+            **_NO_LIMITS,
         )
         return port, await start(stack, program, self.cores.server, home)
 

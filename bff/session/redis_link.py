@@ -17,7 +17,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnec
 from redis.backoff import NoBackoff
 from redis.exceptions import AskError, SlotNotCoveredError, TryAgainError
 
-from bff.session.redis_url import RedisAddress
+from common.redis_url import RedisAddress
 
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 Answer: TypeAlias = "Reply | Exception"

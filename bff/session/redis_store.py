@@ -27,11 +27,11 @@ from bff.session.redis_records import (
     milliseconds,
     tokens_parts,
 )
-from bff.session.redis_url import RedisAddress
 from bff.session.seal import Sealer
 from bff.session.store import Lease, StoreUnavailableError
 from common.clock import Clock
 from common.http import Json
+from common.redis_url import RedisAddress
 from common.tasks import Tasks
 
 

@@ -31,7 +31,7 @@ async def test_what_needs_a_user_says_so_and_how_it_refuses(document: dict[str, 
     assert document["openapi"] == "3.1.0"
     assert me["security"] == [{"userToken": []}]
     assert document["components"]["securitySchemes"]["userToken"]["scheme"] == "bearer"
-    assert set(me["responses"]) == {"200", "401", "403", "503", "default"}
+    assert set(me["responses"]) == {"200", "401", "403", "429", "503", "default"}
 
 
 async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

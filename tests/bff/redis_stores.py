@@ -8,10 +8,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from bff.session.redis_store import RedisSessionStore, open_redis_store
-from bff.session.redis_url import parse_redis_address
 from bff.session.seal import Sealer
 from common.clock import Clock, SystemClock
 from common.randomness import SystemRandomness
+from common.redis_url import parse_redis_address
 from tests.fakes.redis_servers import RedisServers
 from tests.fakes.tls_front import tls_front
 from tests.fakes.waiting import until

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bff.session.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 from bff.settings import read_settings
 from common.env import SettingsError
 from common.randomness import SystemRandomness
+from common.redis_url import RedisAddress, RedisAddressError, parse_redis_address
 
 NEEDED: Mapping[str, str] = {
     "OIDC_PROVIDER": "https://login.example.com",

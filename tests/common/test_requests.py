@@ -170,3 +170,29 @@ async def test_an_odd_id_is_replaced_even_when_a_proxy_sends_it(given: str) -> N
 
     assert answer.json()["id"] != given
     assert fullmatch(r"[A-Za-z0-9_-]{16}\.\d+", answer.json()["id"])
+
+
+async def test_a_proxy_that_is_not_trusted_is_told_of_once() -> None:
+    async with running() as (_, client):
+        with capture_logs() as logs:
+            for _ in range(3):
+                await client.get("/things/1", headers={"X-Forwarded-For": "203.0.113.9"})
+
+    [warning] = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["event"], warning["peer"]) == ("untrusted_proxy", "127.0.0.1")
+    assert "203.0.113.9" not in repr(warning)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "headers"),
+    [
+        pytest.param(LOOPBACK, {"X-Forwarded-For": "203.0.113.9"}, id="trusted"),
+        pytest.param((), {}, id="no proxy"),
+    ],
+)
+async def test_nobody_is_warned_without_need(trusted: tuple[Network, ...], headers: dict[str, str]) -> None:
+    async with running(trusted) as (_, client):
+        with capture_logs() as logs:
+            await client.get("/things/1", headers=headers)
+
+    assert [entry["event"] for entry in logs] == ["request"]

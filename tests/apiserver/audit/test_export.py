@@ -150,6 +150,21 @@ async def test_who_does_not_read_what_was_asked_for_gets_no_more_than_three(
     assert await eventually(lambda: _status_of_another(alice), lambda status: status == 200)
 
 
+async def test_services_share_the_turns_of_whom_they_act_for(world: World, alice: Person) -> None:
+    """Else an administrator could have any number, by as many service tokens."""
+    await write_events(world, alice.tenant_id, MANY)
+    made = await alice.call(
+        "POST", "/api/v1/service-tokens", json={"label": "siem", "scopes": ["audit:read"]}
+    )
+    unread = [await begun(alice) for _ in range(3)]
+
+    refused = await world.call("GET", EXPORT, made.body["token"])
+    for answer in unread:
+        answer.close()
+
+    assert refused.refusal == (429, "too_many_requests")
+
+
 async def _status_of_another(person: Person) -> int:
     async with await begun(person, "HEAD") as answer:
         return answer.status

@@ -111,6 +111,7 @@ async def test_a_large_body(desk: Office, size: int) -> None:
 
 async def test_a_large_body_that_did_not_say_so(desk: Office) -> None:
     async def chunks() -> "object":
+        yield b"x="
         for _ in range(20):
             yield b"x" * 1024
 
@@ -118,7 +119,7 @@ async def test_a_large_body_that_did_not_say_so(desk: Office) -> None:
         "/api/v1/token", data=chunks(), headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
 
-    assert (await answer.json())["error"] == "invalid_request"
+    assert "bytes" in (await answer.json())["error_description"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -13,6 +13,7 @@ SERVICE_TOKENS = "/service-tokens"
 REGISTRATION_TOKENS = "/registration-tokens"
 AUDIT = "/audit-events"
 ALL_SCOPES = sorted(Scope)
+NEVER_WAS = ("ten_0000000000000000000000", "dev_0000000000000000000000", "rgt_0000000000000000000000")
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,7 @@ def everything_in(
     yield "GET", f"{AUDIT}?tenant_id={tenant_id}", None
     yield "GET", f"{AUDIT}/export?tenant_id={tenant_id}", None
     yield "POST", f"{AUDIT}/verify", {"tenant_id": tenant_id}
+
+
+async def give(giver: Person, member: Person, tenant_id: TenantId, role: str) -> None:
+    await giver.done("PATCH", f"{TENANTS}/{tenant_id}/members/{await member.id()}", {"role": role})

@@ -11,15 +11,15 @@ from tests.apiserver.callers import Reply, holder
 from tests.apiserver.tenants.people import DEVICES, TENANTS, Person
 from tests.apiserver.tenants.services import (
     AUDIT,
+    NEVER_WAS,
     REGISTRATION_TOKENS,
     SERVICE_TOKENS,
     everything_in,
+    give,
     service_of,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-NEVER_WAS = ("ten_0000000000000000000000", "dev_0000000000000000000000", "rgt_0000000000000000000000")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -28,10 +28,6 @@ async def works(alice: Person, bob: Person) -> TenantId:
     tenant_id = await alice.makes_tenant(kind="community")
     await alice.brings_in(bob, tenant_id, "admin")
     return tenant_id
-
-
-async def give(giver: Person, member: Person, tenant_id: TenantId, role: str) -> None:
-    await giver.done("PATCH", f"{TENANTS}/{tenant_id}/members/{await member.id()}", {"role": role})
 
 
 async def things_of(person: Person, tenant_id: TenantId) -> tuple[str, str, str]:
@@ -307,87 +303,3 @@ class TestItsScopes:
         ]
 
         assert {reply.refusal for reply in refused} == {(403, "insufficient_scope")}
-
-
-class TestWhoManagesThem:
-    @pytest.mark.parametrize("role", ["viewer", "member"])
-    async def test_only_administrators_and_owners_do(
-        self, alice: Person, bob: Person, works: TenantId, role: str
-    ) -> None:
-        service = await service_of(alice, works)
-        await give(alice, bob, works, role)
-        asked = {"label": "ci", "scopes": ["devices:read"], "tenant_id": works}
-
-        made = await bob.call("POST", SERVICE_TOKENS, asked)
-        listed = await bob.call("GET", f"{SERVICE_TOKENS}?tenant_id={works}")
-        shown = await bob.call("GET", f"{SERVICE_TOKENS}/{service.id}")
-        ended = await bob.call("POST", f"{SERVICE_TOKENS}/{service.id}/revoke")
-
-        assert {made.refusal, listed.refusal} == {(403, "forbidden")}
-        assert {shown.refusal, ended.refusal} == {(404, "not_found")}
-        assert (await service.call("GET", DEVICES)).status == 200
-
-    async def test_who_is_no_administrator_any_more_does_not_even_end_their_own(
-        self, alice: Person, bob: Person, works: TenantId
-    ) -> None:
-        service = await service_of(bob, works)
-        await give(alice, bob, works, "member")
-
-        refused = await bob.call("POST", f"{SERVICE_TOKENS}/{service.id}/revoke")
-
-        assert refused.refusal == (403, "forbidden")
-
-    async def test_an_administrator_sees_and_ends_those_of_others(
-        self, alice: Person, bob: Person, works: TenantId
-    ) -> None:
-        service = await service_of(alice, works)
-        listed = await bob.done("GET", f"{SERVICE_TOKENS}?tenant_id={works}")
-        ended = await bob.done("POST", f"{SERVICE_TOKENS}/{service.id}/revoke")
-
-        assert [item["id"] for item in listed["items"]] == [service.id]
-        assert (ended["state"], ended["owner_id"]) == ("revoked", await alice.id())
-        assert (await service.call("GET", DEVICES)).refusal == (401, "service_token_revoked")
-
-    async def test_to_a_stranger_they_are_like_what_never_was(
-        self, alice: Person, carol: Person, works: TenantId
-    ) -> None:
-        service = await service_of(alice, works)
-
-        async def told(tenant_id: str, token_id: str) -> list[Any]:
-            asked = {"label": "ci", "scopes": ["devices:read"], "tenant_id": tenant_id}
-            replies = [
-                await carol.call("POST", SERVICE_TOKENS, asked),
-                await carol.call("GET", f"{SERVICE_TOKENS}?tenant_id={tenant_id}"),
-                await carol.call("GET", f"{SERVICE_TOKENS}/{token_id}"),
-                await carol.call("POST", f"{SERVICE_TOKENS}/{token_id}/revoke"),
-            ]
-            return [reply.body | {"request_id": ""} for reply in replies]
-
-        known, unknown = await told(works, service.id), await told(NEVER_WAS[0], "svt_0000000000000000000000")
-
-        assert {body["code"] for body in known} == {"not_found"}
-        assert known == unknown
-
-    async def test_their_life_is_told_without_a_secret(self, alice: Person, works: TenantId) -> None:
-        body = {"label": "ci", "scopes": ["devices:read"], "tenant_id": works}
-        made = [
-            await alice.call("POST", SERVICE_TOKENS, body, headers={"Idempotency-Key": "once"})
-            for _ in range(2)
-        ]
-        token_id = made[0].body["id"]
-        for _ in range(2):
-            await alice.done("POST", f"{SERVICE_TOKENS}/{token_id}/revoke")
-
-        events = await alice.call("GET", f"{AUDIT}?tenant_id={works}&target_id={token_id}")
-        assert [event["action"] for event in events.body["items"]] == [
-            "service_token.revoked",
-            "service_token.rotated",
-            "service_token.created",
-        ]
-        assert events.body["items"][-1]["after"] == {
-            "owner_id": await alice.id(),
-            "label": "ci",
-            "scopes": ["devices:read"],
-            "expires_at": made[0].body["expires_at"],
-        }
-        assert not [reply for reply in made if reply.body["token"][26:] in events.text]

@@ -1,4 +1,4 @@
-"""The address of a Redis session store, as an operator writes it. Pure: nothing is connected here."""
+"""The address of a Redis store, as an operator writes it. Pure: nothing is connected here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
