@@ -15,7 +15,7 @@ from bff.proxy.headers import CookieNames, Upward, upward
 from bff.proxy.heads import RequestHead
 from bff.proxy.paths import refusal_of as refusal_of_path
 from bff.proxy.policy import refusal_of as refusal_of_policy
-from bff.proxy.route_table import ProxyRoute, RouteTable
+from bff.proxy.route_table import ProxyRoute, RouteTable, below, plainest
 from bff.session.record import HotSession, SessionKey, is_usable
 from bff.session.sessions import HotPart, Sessions
 from common.problems import ProblemCode, ProblemError
@@ -37,7 +37,10 @@ class Mount:
 
 @dataclass(slots=True)
 class Admitted:
-    """A request that may pass as far as its head tells. `key`: the session to be read first, if any."""
+    """A request that may pass as far as its head tells. `key`: the session to be read first, if any.
+
+    `part`: what that session opened, once there is a credential of it.
+    """
 
     mount: Mount
     route: ProxyRoute
@@ -46,6 +49,11 @@ class Admitted:
     key: SessionKey | None
     authorization: bytes | None
     is_upgrade: bool
+    part: HotPart | None = None
+
+
+# What no route of ours takes, in forward-auth: it is somebody's, and who is unknown does not get there.
+UNROUTED = ProxyRoute(name="unrouted", prefix="/", upstreams=())
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,44 @@ class Admission:
     sessions: Sessions
 
     def look(self, head: RequestHead) -> Admitted | None:
-        """None: no route of ours takes it."""
+        """None: no route of ours takes it to an upstream."""
         target = head.target.decode("latin-1")
+        found = self._match(target)
+        if found is None or not found[1].upstreams:
+            return None
+        mount, route = found
+        _check_target(target)
+        return self._admitted(head, mount, route, target[len(mount.path) :])
+
+    def look_for_another(self, head: RequestHead) -> Admitted:
+        """The same for a request that somebody else forwards. What no route takes needs a session."""
+        target = head.target.decode("latin-1")
+        _check_target(target)
+        mount, route = self._match(target) or (self.mounts[-1], UNROUTED)
+        if route is UNROUTED and self._is_disguised(target.partition("?")[0]):
+            raise _odd_path("disguised_route")
+        return self._admitted(head, mount, route, target[len(mount.path) :])
+
+    def is_own(self, target: str) -> bool:
+        """Whether the path is one of the agent's own endpoints."""
+        path = target.partition("?")[0]
+        return self._match(target) is None and any(
+            path == own or path.startswith(below(own)) for own in self.mounts[-1].table.own
+        )
+
+    def _match(self, target: str) -> tuple[Mount, ProxyRoute] | None:
         for mount in self.mounts:
             if mount.path and not target.startswith(f"{mount.path}/"):
                 continue
-            below = target[len(mount.path) :]
-            route = mount.table.match(below.partition("?")[0])
+            route = mount.table.match(target[len(mount.path) :].partition("?")[0])
             if route is not None:
-                _check_target(target)
-                return self._admitted(head, mount, route, below)
-        # What may be another spelling of a path of ours is answered as such, and not as unknown.
+                return mount, route
         return None
+
+    def _is_disguised(self, path: str) -> bool:
+        """Whether a path that is no route's could be read as one of a route, with its stricter policy."""
+        plain = plainest(path)
+        return plain is None or (plain != path and self._match(plain) is not None)
 
     def _admitted(self, head: RequestHead, mount: Mount, route: ProxyRoute, target: str) -> Admitted:
         _check_method(head.method, route)
@@ -146,8 +180,12 @@ def too_large(limit: int) -> ProblemError:
 def _check_target(target: str) -> None:
     refusal = refusal_of_path(target)
     if refusal is not None:
-        detail = "The path has a spelling that could mean another path behind the door."
-        raise ProblemError(ProblemCode.BAD_REQUEST, detail, cause=refusal)
+        raise _odd_path(refusal)
+
+
+def _odd_path(cause: str) -> ProblemError:
+    detail = "The path has a spelling that could mean another path behind the door."
+    return ProblemError(ProblemCode.BAD_REQUEST, detail, cause=cause)
 
 
 def _check_method(name: bytes, route: ProxyRoute) -> None:

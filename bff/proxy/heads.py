@@ -104,6 +104,10 @@ class RequestHead:
         if b"host" not in fields.values and not is_http_1_0:
             raise BadHeadError("no_host")
 
+    def speaking_of(self, method: bytes, target: bytes) -> "RequestHead":
+        """The same headers on another request."""
+        return RequestHead(method, target, self.fields, is_http_1_0=self.is_http_1_0)
+
 
 @dataclass(slots=True)
 class AnswerHead:

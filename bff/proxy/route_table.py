@@ -68,8 +68,9 @@ class HealthCheck:
 class ProxyRoute:
     """One `[[route]]`. A prefix `/x/` takes what is below it, `/x` that path itself as well.
 
-    `name` is the label in logs and metrics. `methods`: None is all but TRACE and CONNECT. `body_limit` is in
-    bytes; None is no limit of this route.
+    `name` is the label in logs and metrics. Without `upstreams` it is for forward-auth alone, and nothing is
+    forwarded here. `methods`: None is all but TRACE and CONNECT. `body_limit` is in bytes; None is no limit
+    of this route.
     """
 
     name: str
@@ -142,7 +143,7 @@ class RouteTable:
         Without this, `/%61dmin/x` and `/admin;/x` would get the policy of `/` here and be served as
         `/admin/x` behind us.
         """
-        plain = _plainest(path)
+        plain = plainest(path)
         return plain is None or self.match(plain) is not route
 
 
@@ -171,7 +172,7 @@ def _first_segment(prefix: str) -> str:
     return prefix.split("/")[1]
 
 
-def _plainest(path: str) -> str | None:
+def plainest(path: str) -> str | None:
     """Decoded until nothing is left to decode, path parameters taken out; None when that takes too long."""
     for _ in range(_MOST_DECODINGS):
         decoded = unquote(path)

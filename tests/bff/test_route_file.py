@@ -142,7 +142,8 @@ FAULTS: dict[str, tuple[str, str]] = {
         route_with('polcy = "anonymous"'),
         (
             "'polcy' is no key here: use prefix, name, upstream, policy, scopes, roles, acr, methods, "
-            "strip_prefix, answer_timeout, connect_timeout, body_limit, health, health_interval."
+            "strip_prefix, answer_timeout, connect_timeout, body_limit, health, health_interval, "
+            "forward_auth."
         ),
     ),
     "no prefix": (
