@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from urllib.parse import parse_qs
 
 from bff.access import missing_bearer, not_signed_in
@@ -53,7 +54,8 @@ class Admitted:
 
 
 # What no route of ours takes, in forward-auth: it is somebody's, and who is unknown does not get there.
-UNROUTED = ProxyRoute(name="unrouted", prefix="/", upstreams=())
+# No file can give a route this name.
+UNROUTED = ProxyRoute(name="(unrouted)", prefix="/", upstreams=())
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Admission:
     def look(self, head: RequestHead) -> Admitted | None:
         """None: no route of ours takes it to an upstream."""
         target = head.target.decode("latin-1")
-        found = self._match(target)
+        found = _match(self.mounts, target)
         if found is None or not found[1].upstreams:
             return None
         mount, route = found
@@ -78,31 +80,35 @@ class Admission:
         """The same for a request that somebody else forwards. What no route takes needs a session."""
         target = head.target.decode("latin-1")
         _check_target(target)
-        mount, route = self._match(target) or (self.mounts[-1], UNROUTED)
-        if route is UNROUTED and self._is_disguised(target.partition("?")[0]):
+        mount, route = _match(self.mounts, target) or (self.mounts[-1], UNROUTED)
+        if self._is_disguised(target.partition("?")[0], route):
             raise _odd_path("disguised_route")
         return self._admitted(head, mount, route, target[len(mount.path) :])
 
     def is_own(self, target: str) -> bool:
         """Whether the path is one of the agent's own endpoints."""
         path = target.partition("?")[0]
-        return self._match(target) is None and any(
+        return _match(self.mounts, target) is None and any(
             path == own or path.startswith(below(own)) for own in self.mounts[-1].table.own
         )
 
-    def _match(self, target: str) -> tuple[Mount, ProxyRoute] | None:
-        for mount in self.mounts:
-            if mount.path and not target.startswith(f"{mount.path}/"):
-                continue
-            route = mount.table.match(target[len(mount.path) :].partition("?")[0])
-            if route is not None:
-                return mount, route
-        return None
+    @cached_property
+    def _folded(self) -> Sequence[Mount]:
+        return [
+            replace(mount, path=mount.path.casefold(), table=mount.table.folded()) for mount in self.mounts
+        ]
 
-    def _is_disguised(self, path: str) -> bool:
-        """Whether a path that is no route's could be read as one of a route, with its stricter policy."""
-        plain = plainest(path)
-        return plain is None or (plain != path and self._match(plain) is not None)
+    def _is_disguised(self, path: str, route: ProxyRoute) -> bool:
+        """Whether the proxy that forwards could take the path for one of another route.
+
+        Caddy's matchers decode and ignore case. Without this, `/ADMIN/x` would get the policy of `/` here,
+        and there be forwarded to what stands at `/admin`.
+        """
+        plain = plainest(path) if "%" in path or ";" in path else path
+        if plain is None:
+            return True
+        found = _match(self._folded, plain.casefold())
+        return found is not None and found[1].name != route.name
 
     def _admitted(self, head: RequestHead, mount: Mount, route: ProxyRoute, target: str) -> Admitted:
         _check_method(head.method, route)
@@ -169,6 +175,16 @@ class Admission:
             refusal = refusal_of_origin(head.method.decode(), headers, self.origins)
         if refusal is not None:
             raise cross_site_problem(refusal)
+
+
+def _match(mounts: Sequence[Mount], target: str) -> tuple[Mount, ProxyRoute] | None:
+    for mount in mounts:
+        if mount.path and not target.startswith(f"{mount.path}/"):
+            continue
+        route = mount.table.match(target[len(mount.path) :].partition("?")[0])
+        if route is not None:
+            return mount, route
+    return None
 
 
 def too_large(limit: int) -> ProblemError:

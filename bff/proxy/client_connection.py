@@ -133,14 +133,17 @@ class ClientConnection(asyncio.Protocol, ABC, Generic[Work]):
         try:
             self._received(data)
         except Exception as error:  # noqa: BLE001 - the border of the data plane: one connection ends
-            # An error's text may quote what the client sent: only its type and the lines of code are kept.
-            log.error(  # noqa: TRY400 - see above
-                "unexpected_error",
-                request_id=self._naming.id.decode(),
-                error=type(error).__name__,
-                frames=traceback.format_tb(error.__traceback__),
-            )
-            self.abort()
+            self._end_by(error)
+
+    def _end_by(self, error: Exception) -> None:
+        # An error's text may quote what the client sent: only its type and the lines of code are kept.
+        log.error(
+            "unexpected_error",
+            request_id=self._naming.id.decode(),
+            error=type(error).__name__,
+            frames=traceback.format_tb(error.__traceback__),
+        )
+        self.abort()
 
     def _received(self, data: bytes) -> None:
         if self._is_lingering:

@@ -106,6 +106,12 @@ class VerifyFront(ClientConnection[Judgement]):
         return True
 
     def _judged(self, judgement: Judgement, credential: Credential) -> None:
+        try:
+            self._answer(judgement, credential)
+        except Exception as error:  # noqa: BLE001 - the same border: whoever read the session goes on
+            self._end_by(error)
+
+    def _answer(self, judgement: Judgement, credential: Credential) -> None:
         self._exchange = None
         if isinstance(credential, ProblemError):
             self._refuse_question(judgement.carrier, judgement.question, credential, judgement.admitted)
