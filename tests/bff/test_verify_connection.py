@@ -266,40 +266,10 @@ ADMISSION = Admission(
     frozenset(),
     cast("Sessions", None),  # what the head tells needs none
 )
-TARGETS = st.lists(
-    st.sampled_from(
-        [
-            "/",
-            "secret",
-            "SECRET",
-            "s",
-            "S",
-            "ecret",
-            "%73",
-            "%53",
-            "%2573",
-            "x",
-            ";a",
-            "?",
-            ".",
-            "..",
-            "%2f",
-            "%2e",
-            "%",
-            "%25",
-            "#",
-            "\\",
-            " ",
-            "%00",
-            "\u212a",
-            "%c5%bf",
-            "é",
-            "%3b",
-            "%3f",
-        ]  # fmt: skip
-    ),
-    max_size=8,
-).map(lambda parts: "/" + "".join(parts))
+PARTS = """
+    / secret SECRET s S ecret %73 %53 %2573 x ;a ? . .. %2f %2e % %25 # \\ %00 \u212a %c5%bf é %3b %3f
+""".split()  # noqa: SIM905 - a list of quoted parts would hide them
+TARGETS = st.lists(st.sampled_from(PARTS), max_size=8).map(lambda parts: "/" + "".join(parts))
 
 
 @settings(max_examples=EXAMPLES * 5, deadline=None)
@@ -317,7 +287,7 @@ def test_no_spelling_of_a_path_gets_the_policy_of_another(target: str) -> None:
 
 
 def is_below_secret(target: str) -> bool:
-    """As the most lenient proxies read it: decoded again and again, in any case, with parameters or without."""
+    """As the most lenient proxies read it: decoded again and again, in any case, without parameters."""
     path = target.partition("?")[0]
     readings = {path}
     for _ in range(5):
