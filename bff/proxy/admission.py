@@ -98,6 +98,13 @@ class Admission:
             replace(mount, path=mount.path.casefold(), table=mount.table.folded()) for mount in self.mounts
         ]
 
+    @cached_property
+    def _is_folded(self) -> bool:
+        """Whether no prefix has an upper-case letter."""
+        prefixes = [route.prefix for mount in self.mounts for route in mount.table.routes]
+        prefixes += [mount.path for mount in self.mounts]
+        return all(prefix == prefix.casefold() for prefix in prefixes)
+
     def _is_disguised(self, path: str, route: ProxyRoute) -> bool:
         """Whether the proxy that forwards could take the path for one of another route.
 
@@ -107,7 +114,10 @@ class Admission:
         plain = plainest(path) if "%" in path or ";" in path else path
         if plain is None:
             return True
-        found = _match(self._folded, plain.casefold())
+        folded = plain.casefold()
+        if folded == path and self._is_folded:
+            return False  # it is matched already
+        found = _match(self._folded, folded)
         return found is not None and found[1].name != route.name
 
     def _admitted(self, head: RequestHead, mount: Mount, route: ProxyRoute, target: str) -> Admitted:

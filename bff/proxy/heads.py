@@ -105,8 +105,12 @@ class RequestHead:
             raise BadHeadError("no_host")
 
     def speaking_of(self, method: bytes, target: bytes) -> "RequestHead":
-        """The same headers on another request."""
-        return RequestHead(method, target, self.fields, is_http_1_0=self.is_http_1_0)
+        """The same headers, which were checked, on another request."""
+        other = RequestHead.__new__(RequestHead)
+        other.method, other.target = method, target
+        other.fields, other.headers, other.values = self.fields, self.headers, self.values
+        other.is_http_1_0, other.keeps_alive, other.length = self.is_http_1_0, self.keeps_alive, self.length
+        return other
 
 
 @dataclass(slots=True)

@@ -27,6 +27,9 @@ _NAMES_THE_REQUEST = frozenset({b"x-forwarded-method", b"x-forwarded-uri"})
 _PASSED_ON_BY_ALL = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MOST_IDENTITIES = 1024
 
+OK, OK_LINE = HTTPStatus.OK.value, b"HTTP/1.1 200 OK\r\n"
+FOUND, FOUND_LINE = HTTPStatus.FOUND.value, b"HTTP/1.1 302 Found\r\n"
+
 NOBODY_LINES = header_lines(identity_headers(NOBODY))
 """On every answer that knows nobody: a proxy that copies them overwrites what the client sent."""
 
@@ -135,15 +138,11 @@ def _identity_lines(subject: str, grants: Grants) -> bytes:
     return header_lines(headers)
 
 
-def answer(status: HTTPStatus, identity: bytes, request_id: bytes, connection: bytes) -> bytes:
+def answer(line: bytes, identity: bytes, request_id: bytes, connection: bytes) -> bytes:
     """An answer without a body. `connection`: further lines."""
-    return (
-        b"HTTP/1.1 %d %b\r\n%bCache-Control: no-store\r\nX-Request-Id: %b\r\nContent-Length: 0\r\n%b\r\n"
-        % (
-            status,
-            status.phrase.encode(),
-            identity,
-            request_id,
-            connection,
-        )
+    return b"%b%bCache-Control: no-store\r\nX-Request-Id: %b\r\nContent-Length: 0\r\n%b\r\n" % (
+        line,
+        identity,
+        request_id,
+        connection,
     )

@@ -5,14 +5,17 @@ from one request to the next but the connection.
 """
 
 from collections.abc import Callable
-from http import HTTPStatus
 
 from bff.proxy.admission import Admitted
 from bff.proxy.client_connection import BY_THE_HEAD, ClientConnection
 from bff.proxy.credentials import Credential
 from bff.proxy.heads import RequestHead
 from bff.proxy.verify import (
+    FOUND,
+    FOUND_LINE,
     NOBODY_LINES,
+    OK,
+    OK_LINE,
     Question,
     admitting,
     answer,
@@ -116,9 +119,8 @@ class VerifyFront(ClientConnection[Judgement]):
         if isinstance(credential, ProblemError):
             self._refuse_question(judgement.carrier, judgement.question, credential, judgement.admitted)
             return
-        admitted, status = judgement.admitted, HTTPStatus.OK
-        self._log(judgement, status.value)
-        self._write(judgement.carrier, status, admitting(credential, admitted.part))
+        self._log(judgement, OK)
+        self._write(judgement.carrier, OK_LINE, admitting(credential, judgement.admitted.part))
 
     def _refuse_question(
         self,
@@ -133,8 +135,8 @@ class VerifyFront(ClientConnection[Judgement]):
             self._count(question.head.method, route, told.status.value)
             self._refuse(carrier, told)
             return
-        self._count(question.head.method, route, HTTPStatus.FOUND.value)
-        self._write(carrier, HTTPStatus.FOUND, NOBODY_LINES + b"Location: %b\r\n" % login.encode())
+        self._count(question.head.method, route, FOUND)
+        self._write(carrier, FOUND_LINE, NOBODY_LINES + b"Location: %b\r\n" % login.encode())
 
     def _login(self, question: Question, problem: ProblemError) -> str | None:
         """Where to log in; None where that cannot be told, or would not help."""
@@ -152,9 +154,9 @@ class VerifyFront(ClientConnection[Judgement]):
         may_be_page = problem.code is not ProblemCode.NOT_SIGNED_IN
         self._write_problem(problem, carrier, is_whole=carrier.length == 0, may_be_page=may_be_page)
 
-    def _write(self, carrier: RequestHead, status: HTTPStatus, identity: bytes) -> None:
+    def _write(self, carrier: RequestHead, line: bytes, identity: bytes) -> None:
         down = self._down
         down.keeps_alive = carrier.keeps_alive and not self._door.is_draining
         lines = down.keep_alive_line(carrier)
-        self._sender.write(answer(status, identity, self._naming.id, lines))
+        self._sender.write(answer(line, identity, self._naming.id, lines))
         self._next(is_whole=True)
