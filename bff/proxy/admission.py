@@ -52,6 +52,12 @@ class Admitted:
     is_upgrade: bool
     part: HotPart | None = None
 
+    def again(self) -> "Admitted":
+        """The same for another request of the same bytes."""
+        return Admitted(
+            self.mount, self.route, self.target, self.upward, self.key, self.authorization, self.is_upgrade
+        )
+
 
 # What no route of ours takes, in forward-auth: it is somebody's, and who is unknown does not get there.
 # No file can give a route this name.

@@ -5,8 +5,10 @@ from one request to the next but the connection.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
-from bff.proxy.admission import Admitted
+from bff.proxy.admission import Admission, Admitted
 from bff.proxy.client_connection import BY_THE_HEAD, ClientConnection
 from bff.proxy.credentials import Credential
 from bff.proxy.heads import RequestHead
@@ -81,32 +83,61 @@ class Judgement:
         self._done = None
 
 
+@dataclass(frozen=True, slots=True)
+class _LookedAt:
+    """What the bytes of a head alone come to, kept with its headers for when the same come again.
+
+    What a session has to do with it is never in it: that is read for each request.
+    """
+
+    method: bytes
+    target: bytes
+    admission: Admission
+    question: Question
+    admitted: Admitted
+
+    def is_about(self, head: RequestHead, admission: Admission) -> bool:
+        return head.target == self.target and head.method == self.method and admission is self.admission
+
+
 class VerifyFront(ClientConnection[Judgement]):
     __slots__ = ()
 
     on_refusals = NOBODY_LINES
 
     def _take_up(self, head: RequestHead) -> bool:
-        if not is_forward_auth(head.target):
-            self._hand_over(head)
-            return False
+        looked_at = cast("_LookedAt | None", head.fields.memo.get(_LookedAt))
+        if looked_at is None or not looked_at.is_about(head, self._door.admission):
+            if not is_forward_auth(head.target):
+                self._hand_over(head)
+                return False
+            looked_at = self._look(head)
+            if looked_at is None:
+                return True
+            head.fields.memo[_LookedAt] = looked_at
+        question, admitted = looked_at.question, looked_at.admitted.again()
+        due_at = self._started + self._door.limits.credential_time_s
+        judgement = Judgement(head, question, admitted, due_at, self._judged)
+        self._begin(head, judgement)
+        self._door.credentials.find(question.head, admitted, judgement.found)
+        return True
+
+    def _look(self, head: RequestHead) -> "_LookedAt | None":
+        """None: it is refused."""
         try:
             question = question_in(head)
         except ProblemError as problem:
             self._count(head.method, BY_THE_HEAD, problem.status.value)
             self._refuse(head, problem)
-            return True
+            return None
+        admission = self._door.admission
         try:
-            admitted = self._door.admission.look_for_another(question.head)
+            admitted = admission.look_for_another(question.head)
         except ProblemError as problem:
             self._refuse_question(head, question, problem)
-            return True
+            return None
         admitted.is_upgrade = opens_websocket(head)
-        due_at = self._door.now_s() + self._door.limits.credential_time_s
-        judgement = Judgement(head, question, admitted, due_at, self._judged)
-        self._begin(head, judgement)
-        self._door.credentials.find(question.head, admitted, judgement.found)
-        return True
+        return _LookedAt(head.method, head.target, admission, question, admitted)
 
     def _judged(self, judgement: Judgement, credential: Credential) -> None:
         try:
