@@ -27,6 +27,7 @@ from common.clock import Clock
 T = TypeVar("T")
 
 _QUIET_LOAD = 0.5
+_ADDRESSES_OF_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,10 @@ class Bench:
             if forward_auth is None:
                 continue
             order = self._order(started, self._plan.window_s)
-            order.kind, order.ports, order.proofs = "forward-auth", [forward_auth.port], forward_auth.proofs
+            order.kind, order.ports = "forward-auth", [forward_auth.port]
+            # Several addresses of each browser: the same head again and again would be the easiest of all.
+            order.cookies = order.cookies * _ADDRESSES_OF_EACH
+            order.proofs = forward_auth.proofs * _ADDRESSES_OF_EACH
             found = as_round(await self._window(order))
             started.measured.forward_auth.append(found)
             self._say_round(f"forward-auth, round {number}", started, found)

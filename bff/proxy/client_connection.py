@@ -251,7 +251,7 @@ class ClientConnection(asyncio.Protocol, ABC, Generic[Work]):
     def _take_request(self, data: bytes) -> bool:
         most_fields = self._door.limits.header_fields
         try:
-            head = parse_request(data, most_fields)
+            head = self._parse(data, most_fields)
         except BadHeadError as error:
             is_long = error.cause == "too_many_fields"
             detail = f"There may be {most_fields} headers."
@@ -260,6 +260,9 @@ class ClientConnection(asyncio.Protocol, ABC, Generic[Work]):
         self._naming.name(head)
         self._started = self._door.now_s()
         return self._take_up(head)
+
+    def _parse(self, data: bytes, most_fields: int) -> RequestHead:
+        return parse_request(data, most_fields)
 
     @abstractmethod
     def _take_up(self, head: RequestHead) -> bool:

@@ -22,6 +22,7 @@ _PATH = b"/verify"
 _OWN_QUERIES = {b"": True, b"navigation=401": False}
 _METHOD = re.compile(rb"[A-Z]+(-[A-Z]+)*")
 _LONGEST_METHOD = 20
+_FORWARDED_URI = re.compile(rb"\r\nX-Forwarded-Uri: (/[!-~]*)(?=\r\n[^ \t])", re.IGNORECASE)
 _NAMES_THE_REQUEST = frozenset({b"x-forwarded-method", b"x-forwarded-uri"})
 # What nginx's auth_request passes on; it makes a 500 of any other refusal.
 _PASSED_ON_BY_ALL = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -50,8 +51,24 @@ def is_forward_auth(target: bytes) -> bool:
     return target.startswith(_PATH) and target[len(_PATH) : len(_PATH) + 1] in {b"", b"?", b"/"}
 
 
-def question_in(head: RequestHead) -> Question:
-    """Raises `ProblemError` for what names no request, or more than one."""
+def set_apart(data: bytes) -> tuple[bytes, bytes | None]:
+    """A head without its line of X-Forwarded-Uri, and what that says; None where it is not a plain one.
+
+    The rest of a head comes again and again, and is then known (`bff.proxy.heads`); this line differs each
+    time. Only a whole line is taken out, between two line ends and with no fold behind it, so that the lines
+    around it stay what they were; a second one is left in.
+    """
+    found = _FORWARDED_URI.search(data)
+    if found is None:
+        return data, None
+    return data[: found.start()] + data[found.end() :], found[1]
+
+
+def question_in(head: RequestHead, apart: bytes | None = None) -> Question:
+    """`apart`: X-Forwarded-Uri, where it was taken out of the head before.
+
+    Raises `ProblemError` for what names no request, or more than one.
+    """
     if head.length != 0:
         raise _unclear("A forward-auth request has no body: let the proxy send the head alone.", "body")
     path, _, query = head.target.partition(b"?")
@@ -60,13 +77,15 @@ def question_in(head: RequestHead) -> Question:
         return Question(head.speaking_of(head.method, head.target[len(_PATH) :]))
     if query not in _OWN_QUERIES:
         raise _unclear("/verify takes no query but `navigation=401`.", "unknown_query")
-    return Question(_forwarded(head), _OWN_QUERIES[query])
+    return Question(_forwarded(head, apart), _OWN_QUERIES[query])
 
 
-def _forwarded(head: RequestHead) -> RequestHead:
-    method, target = head.values.get(b"x-forwarded-method"), head.values.get(b"x-forwarded-uri")
+def _forwarded(head: RequestHead, apart: bytes | None) -> RequestHead:
+    method, left = head.values.get(b"x-forwarded-method"), head.values.get(b"x-forwarded-uri")
+    target = left if apart is None else apart
     # Of two, one is the client's: what was judged would not be what is forwarded.
-    if method is None or target is None or not _NAMES_THE_REQUEST.isdisjoint(head.fields.repeated):
+    is_double = not _NAMES_THE_REQUEST.isdisjoint(head.fields.repeated)
+    if method is None or target is None or is_double or (apart is not None and left is not None):
         detail = "The proxy must send X-Forwarded-Method and X-Forwarded-Uri, each once."
         raise _unclear(detail, "forwarded_request")
     if not _METHOD.fullmatch(method) or len(method) > _LONGEST_METHOD:

@@ -11,7 +11,7 @@ from typing import cast
 from bff.proxy.admission import Admission, Admitted
 from bff.proxy.client_connection import BY_THE_HEAD, ClientConnection
 from bff.proxy.credentials import Credential
-from bff.proxy.heads import RequestHead
+from bff.proxy.heads import RequestHead, parse_request
 from bff.proxy.verify import (
     FOUND,
     FOUND_LINE,
@@ -27,6 +27,7 @@ from bff.proxy.verify import (
     login_address,
     opens_websocket,
     question_in,
+    set_apart,
 )
 from bff.session.faults import store_problem
 from bff.session.store import StoreUnavailableError
@@ -92,22 +93,28 @@ class _LookedAt:
 
     method: bytes
     target: bytes
+    apart: bytes | None
     admission: Admission
     question: Question
     admitted: Admitted
 
-    def is_about(self, head: RequestHead, admission: Admission) -> bool:
-        return head.target == self.target and head.method == self.method and admission is self.admission
+    def is_about(self, head: RequestHead, apart: bytes | None, admission: Admission) -> bool:
+        is_same = head.target == self.target and head.method == self.method and apart == self.apart
+        return is_same and admission is self.admission
 
 
 class VerifyFront(ClientConnection[Judgement]):
-    __slots__ = ()
+    __slots__ = ("_apart",)
 
     on_refusals = NOBODY_LINES
 
+    def _parse(self, data: bytes, most_fields: int) -> RequestHead:
+        rest, self._apart = set_apart(data)
+        return parse_request(rest, most_fields)
+
     def _take_up(self, head: RequestHead) -> bool:
         looked_at = cast("_LookedAt | None", head.fields.memo.get(_LookedAt))
-        if looked_at is None or not looked_at.is_about(head, self._door.admission):
+        if looked_at is None or not looked_at.is_about(head, self._apart, self._door.admission):
             if not is_forward_auth(head.target):
                 self._hand_over(head)
                 return False
@@ -125,7 +132,7 @@ class VerifyFront(ClientConnection[Judgement]):
     def _look(self, head: RequestHead) -> "_LookedAt | None":
         """None: it is refused."""
         try:
-            question = question_in(head)
+            question = question_in(head, self._apart)
         except ProblemError as problem:
             self._count(head.method, BY_THE_HEAD, problem.status.value)
             self._refuse(head, problem)
@@ -137,7 +144,7 @@ class VerifyFront(ClientConnection[Judgement]):
             self._refuse_question(head, question, problem)
             return None
         admitted.is_upgrade = opens_websocket(head)
-        return _LookedAt(head.method, head.target, admission, question, admitted)
+        return _LookedAt(head.method, head.target, self._apart, admission, question, admitted)
 
     def _judged(self, judgement: Judgement, credential: Credential) -> None:
         try:

@@ -123,6 +123,12 @@ UNNAMED = {
     "no address": ("X-Forwarded-Method: GET",),
     "two methods": ("X-Forwarded-Method: GET", "X-Forwarded-Method: GET", "X-Forwarded-Uri: /open/x"),
     "two addresses": ("X-Forwarded-Method: GET", "X-Forwarded-Uri: /open/x", "X-Forwarded-Uri: /api/x"),
+    "two addresses in odd letters": (
+        "X-Forwarded-Method: GET",
+        "x-forwarded-URI: /open/x",
+        "X-FORWARDED-Uri: /open/x",
+    ),
+    "an address and none": ("X-Forwarded-Method: GET", "X-Forwarded-Uri:", "X-Forwarded-Uri: /open/x"),
     "two in one line": ("X-Forwarded-Method: GET, POST", "X-Forwarded-Uri: /open/x"),
     "an empty method": ("X-Forwarded-Method:", "X-Forwarded-Uri: /open/x"),
     "lower case": ("X-Forwarded-Method: post", "X-Forwarded-Uri: /open/x"),

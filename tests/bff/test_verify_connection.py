@@ -19,7 +19,7 @@ from bff.proxy.admission import Admission, Mount
 from bff.proxy.headers import CookieNames
 from bff.proxy.heads import BadHeadError, parse_request
 from bff.proxy.route_table import Policy, ProxyRoute, RouteTable
-from bff.proxy.verify import question_in
+from bff.proxy.verify import question_in, set_apart
 from bff.session.sessions import Sessions
 from common.problems import ProblemError
 from tests.bff.agent import QUICK, SESSION_COOKIE, run_agent
@@ -259,6 +259,32 @@ async def _thrown(proxy: Proxy, raw: bytes) -> None:
             assert not is_alice or proxy.cookie.encode() in raw
 
 
+HEADS = [
+    head("GET /verify", "X-Forwarded-Method: GET", "X-Forwarded-Uri: /api/x", "Cookie: a=b"),
+    head("GET /verify", "X-Forwarded-Uri: /api/x", "x-forwarded-uri: /y", "X: y"),
+    head("GET /verify", "A: b", "X-Forwarded-Uri: /api/x").replace(b"/x\r\n", b"/x\r\n c\r\n"),
+    head("GET /verify", "A:", "X-Forwarded-Uri: /api/x").replace(b"A:\r\n", b"A:\r"),
+]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(raw=mutated(HEADS))
+def test_a_head_without_the_address_is_read_as_the_whole_is(raw: bytes) -> None:
+    whole = raw[: raw.find(b"\r\n\r\n") + 4] if b"\r\n\r\n" in raw else raw + b"\r\n\r\n"
+    rest, apart = set_apart(whole)
+
+    assert fields_of(rest, apart) == fields_of(whole, None)
+
+
+def fields_of(raw: bytes, apart: bytes | None) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
+    try:
+        read = parse_request(raw, 1000)
+    except BadHeadError:
+        return None
+    taken_out = [] if apart is None else [(b"x-forwarded-uri", apart)]
+    return read.target, sorted([*taken_out, *((plain, value) for plain, _, value in read.headers)])
+
+
 SECRET = ProxyRoute("secret", "/secret", (), Policy(roles=frozenset({"r"})))
 TABLE = RouteTable([SECRET, ProxyRoute("rest", "/", (), Policy("anonymous"))], ["/login"])
 ADMISSION = Admission(
@@ -278,7 +304,8 @@ def test_no_spelling_of_a_path_gets_the_policy_of_another(target: str) -> None:
     raw = head("GET /verify", "X-Forwarded-Method: GET").decode("latin-1")
     raw = raw.replace("\r\n\r\n", f"\r\nX-Forwarded-Uri: {target}\r\nCookie: s=x\r\n\r\n")
     try:
-        question = question_in(parse_request(raw.encode("utf-8"), 100))
+        rest, apart = set_apart(raw.encode("utf-8"))
+        question = question_in(parse_request(rest, 100), apart)
         admitted = ADMISSION.look_for_another(question.head)
     except (BadHeadError, ProblemError):
         return
