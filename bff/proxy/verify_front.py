@@ -5,13 +5,12 @@ from one request to the next but the connection.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
 
-from bff.proxy.admission import Admission, Admitted
+from bff.proxy.admission import Admitted
 from bff.proxy.client_connection import BY_THE_HEAD, ClientConnection
 from bff.proxy.credentials import Credential
 from bff.proxy.heads import RequestHead, parse_request
+from bff.proxy.known import Known, LookedAt
 from bff.proxy.verify import (
     FOUND,
     FOUND_LINE,
@@ -84,25 +83,6 @@ class Judgement:
         self._done = None
 
 
-@dataclass(frozen=True, slots=True)
-class _LookedAt:
-    """What the bytes of a head alone come to, kept with its headers for when the same come again.
-
-    What a session has to do with it is never in it: that is read for each request.
-    """
-
-    method: bytes
-    target: bytes
-    apart: bytes | None
-    admission: Admission
-    question: Question
-    admitted: Admitted
-
-    def is_about(self, head: RequestHead, apart: bytes | None, admission: Admission) -> bool:
-        is_same = head.target == self.target and head.method == self.method and apart == self.apart
-        return is_same and admission is self.admission
-
-
 class VerifyFront(ClientConnection[Judgement]):
     __slots__ = ("_apart",)
 
@@ -113,15 +93,16 @@ class VerifyFront(ClientConnection[Judgement]):
         return parse_request(rest, most_fields)
 
     def _take_up(self, head: RequestHead) -> bool:
-        looked_at = cast("_LookedAt | None", head.fields.memo.get(_LookedAt))
-        if looked_at is None or not looked_at.is_about(head, self._apart, self._door.admission):
+        admission, known = self._door.admission, Known.beside(head)
+        looked_at = known.get(head, self._apart, admission)
+        if looked_at is None:
             if not is_forward_auth(head.target):
                 self._hand_over(head)
                 return False
             looked_at = self._look(head)
             if looked_at is None:
                 return True
-            head.fields.memo[_LookedAt] = looked_at
+            known.keep(head, self._apart, looked_at)
         question, admitted = looked_at.question, looked_at.admitted.again()
         due_at = self._started + self._door.limits.credential_time_s
         judgement = Judgement(head, question, admitted, due_at, self._judged)
@@ -129,7 +110,7 @@ class VerifyFront(ClientConnection[Judgement]):
         self._door.credentials.find(question.head, admitted, judgement.found)
         return True
 
-    def _look(self, head: RequestHead) -> "_LookedAt | None":
+    def _look(self, head: RequestHead) -> "LookedAt | None":
         """None: it is refused."""
         try:
             question = question_in(head, self._apart)
@@ -144,7 +125,7 @@ class VerifyFront(ClientConnection[Judgement]):
             self._refuse_question(head, question, problem)
             return None
         admitted.is_upgrade = opens_websocket(head)
-        return _LookedAt(head.method, head.target, self._apart, admission, question, admitted)
+        return LookedAt(admission, question, admitted)
 
     def _judged(self, judgement: Judgement, credential: Credential) -> None:
         try:

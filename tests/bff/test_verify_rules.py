@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
+from bff.proxy.heads import parse_request
+from bff.proxy.known import Known, LookedAt
 from tests.bff.agent import SESSION_COOKIE
 from tests.bff.asking import FORMS, Form, Proxy, identity_of, passes_unknown, run_proxy
 
@@ -111,6 +114,52 @@ async def test_a_route_for_forward_auth_alone_is_not_proxied(proxy: Proxy, metho
 
     assert answer.status_code == 404
     assert proxy.agent.backend.seen == []
+
+
+# What is remembered
+
+
+async def test_addresses_with_the_same_headers_are_told_apart(proxy: Proxy) -> None:
+    targets = ["/open/x", "/api/x", "/grafana", "/maybe/x", "/reports/x", "/nobodys", "/audit", "/api//x"]
+
+    first = [(await proxy.ask(target)).status for target in targets]
+    again = [(await proxy.ask(target)).status for target in [*targets, *targets]]
+
+    assert first == [200, 200, 403, 200, 200, 200, 403, 400]
+    assert again == [*first, *first]
+
+
+async def test_methods_with_the_same_headers_are_told_apart(proxy: Proxy) -> None:
+    methods = ["GET", "POST", "GET", "HEAD", "DELETE"]
+
+    answers = [(await proxy.ask("/reports/x", "X-CSRF: 1", method=method)).status for method in methods]
+
+    assert answers == [200, 405, 200, 200, 405]
+
+
+async def test_another_agent_in_this_process_has_its_own_rules(proxy: Proxy, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    async with run_proxy(folder, routes='[[route]]\nprefix = "/open/"') as other:
+        other.form = proxy.form
+
+        answers = [await one.ask("/open/x", cookie="same") for one in (proxy, other, proxy, other)]
+
+    assert [answer.status for answer in answers] == [200, 401, 200, 401]
+
+
+def test_few_and_short_addresses_are_remembered() -> None:
+    known, kept = Known(), cast("LookedAt", None)
+    request = parse_request(b"GET /verify HTTP/1.1\r\nHost: a\r\n\r\n", 100)
+
+    for number in range(100):
+        known.keep(request, b"/%d" % number, kept)
+        assert len(known) <= 8
+    long, before = b"/" + b"x" * 300, len(known)
+    known.keep(request, long, kept)
+    known.keep(request.speaking_of(b"GET", long), None, kept)
+
+    assert len(known) == before
 
 
 # Paths
