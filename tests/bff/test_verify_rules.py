@@ -198,6 +198,15 @@ async def test_so_is_one_below_the_prefix(tmp_path: Path, path: str) -> None:
         assert await code(proxy, path) == "bad_request"
 
 
+async def test_upper_case_in_the_routes_or_the_prefix_hides_nothing(tmp_path: Path) -> None:
+    routes = INSIDE.replace("/grafana", "/Grafana")
+    async with run_proxy(tmp_path, routes=routes, PREFIX="/Web") as proxy:
+        for path in ("/grafana/x", "/web/grafana/x", "/Web/grafana/x", "/web/Grafana/x"):
+            assert await code(proxy, path) == "bad_request", path
+        for path in ("/Grafana/x", "/Web/Grafana/x"):
+            assert await code(proxy, path) == "forbidden", path
+
+
 @pytest.mark.parametrize(
     "path", ["/files/a%20b", "/100%25", "/files/%C3%A4", "/a;b", "/Session/x", "/GRAFANAS", "/api/A%42;c"]
 )
