@@ -150,16 +150,19 @@ class VerifyFront(ClientConnection[Judgement]):
     ) -> None:
         route = BY_THE_HEAD if admitted is None else admitted.route.name
         told, login = as_told(problem, question), self._login(question, problem)
-        if login is None:
-            self._count(question.head.method, route, told.status.value)
-            self._refuse(carrier, told)
+        if login is not None and question.takes_redirects:
+            self._count(question.head.method, route, FOUND)
+            self._write(carrier, FOUND_LINE, NOBODY_LINES + b"Location: %b\r\n" % login.encode())
             return
-        self._count(question.head.method, route, FOUND)
-        self._write(carrier, FOUND_LINE, NOBODY_LINES + b"Location: %b\r\n" % login.encode())
+        if login is not None:
+            # nginx passes no redirect on, but makes one of the address that a 401 tells it.
+            told = ProblemError(told.code, told.detail, cause=told.cause, headers={"Location": login})
+        self._count(question.head.method, route, told.status.value)
+        self._refuse(carrier, told)
 
     def _login(self, question: Question, problem: ProblemError) -> str | None:
         """Where to log in; None where that cannot be told, or would not help."""
-        if problem.code is not ProblemCode.NOT_SIGNED_IN or not question.takes_redirects:
+        if problem.code is not ProblemCode.NOT_SIGNED_IN:
             return None
         # A login that leads to a login would go round in circles.
         if not is_navigation(question.head) or self._door.admission.is_own(question.target):

@@ -231,12 +231,13 @@ async def test_a_program_is_told_401(proxy: Proxy, method: str, fields: tuple[st
     assert answer.head.value("Content-Type") == "application/problem+json"
 
 
-async def test_a_proxy_that_cannot_redirect_is_told_401(forwarding: Proxy) -> None:
-    named = ("X-Forwarded-Method: GET", "X-Forwarded-Uri: /api/x")
+async def test_a_proxy_that_cannot_redirect_is_told_401_and_where_the_login_is(forwarding: Proxy) -> None:
+    named = ("X-Forwarded-Method: GET", "X-Forwarded-Uri: /api/x?y=1&z")
 
     answer = await forwarding.send(f"GET /verify{FOR_NGINX}", *named, *AS_PAGE)
 
-    assert (answer.status, answer.head.values("Location")) == (401, [])
+    assert answer.status == 401
+    assert answer.head.value("Location").endswith("/login/start?redirect=/api/x%3Fy%3D1%26z")
     assert answer.head.value("Content-Type") == "application/problem+json"
 
 
