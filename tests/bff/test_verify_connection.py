@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.parse import unquote
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -211,13 +210,13 @@ async def test_what_is_under_way_ends_with_an_answer_when_the_process_ends(tmp_p
 
 async def test_health_is_told_while_the_public_listener_drains() -> None:
     """Otherwise whoever watches would take a process that ends well for one that has died."""
-    async with run_agent() as agent, httpx.AsyncClient(trust_env=False) as client:
+    async with run_agent() as agent, await connect(agent.private_url) as client:
         assert agent.public_front is not None
         await agent.public_front.drain(0.1)
 
-        answer = await client.get(f"{agent.private_url}/healthz")
+        client.send(head("GET /healthz"))
 
-        assert answer.status_code == 200
+        assert (await client.answer()).status == 200
 
 
 # Under random bytes

@@ -139,6 +139,14 @@ async def test_what_a_refresh_takes_away_is_not_told_any_more(proxy: Proxy) -> N
     assert (answer.head.value("X-User"), answer.head.value("X-Auth-Roles")) == ("alice", "guest")
 
 
+async def test_a_fresh_bearer_is_told_with_what_came_with_it(proxy: Proxy) -> None:
+    assert (await proxy.ask()).head.value("X-Auth-Roles") == ""
+    proxy.agent.issuer.access_token_overrides = {"roles": ["operator"]}
+    proxy.agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
+
+    assert (await proxy.ask()).head.value("X-Auth-Roles") == "operator"
+
+
 async def test_a_refused_refresh_ends_the_session(proxy: Proxy) -> None:
     proxy.agent.issuer.broken(token="invalid_grant")
     proxy.agent.clock.advance(seconds=ACCESS_TOKEN_LIFETIME_S)
@@ -175,6 +183,7 @@ async def test_a_proxy_that_leaves_meanwhile_is_told_nothing(proxy: Proxy) -> No
     proxy.agent.issuer.token_gate.set()
 
     assert (await proxy.ask()).head.value("X-User") == "alice"
+    assert counted(proxy.agent, method="GET", route="/api/", status="200") == 1
 
 
 async def test_requests_that_come_while_one_waits_are_answered_after_it(proxy: Proxy) -> None:
