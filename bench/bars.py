@@ -47,6 +47,7 @@ def bars(results: Results) -> list[Bar]:
         _least("requests/s against Go, sessions in memory", 3.0, compare.full(ours, GO, _speed)),
         _least("requests/s against Go, Redis on each request", 2.2, compare.full(with_redis, GO, _speed)),
         _least("requests/s against Caddy, plain", 2.7, compare.full(ours, CADDY, _speed)),
+        _least("forward-auth answers/s against Go's, sessions in memory", 2.5, compare.asked(ours, GO)),
         _least("CPU of mod_auth_openidc against ours", 3.5, compare.full(APACHE, ours, _cpu)),
         _most("CPU against nginx, plain", 2.5, compare.full(ours, NGINX, _cpu)),
         _most("p50 against Go's, at half of Go's capacity", 0.6, compare.paced(ours, GO, _p50)),
@@ -77,6 +78,9 @@ class _Comparison:
     def paced(self, one: str, other: str, figure: Callable[[Round], float]) -> float | None:
         return ratio(self._rounds(one, "paced"), self._rounds(other, "paced"), figure)
 
+    def asked(self, one: str, other: str) -> float | None:
+        return ratio(self._rounds(one, "forward_auth"), self._rounds(other, "forward_auth"), _speed)
+
     def bulk(self, name: Bulk, ours: str) -> float | None:
         peers = self.results.peers
         if ours not in peers or GO not in peers:
@@ -89,7 +93,7 @@ class _Comparison:
         measured = self.results.peers.get(key)
         if measured is None:
             return []
-        return measured.full if kind == "full" else measured.paced
+        return {"full": measured.full, "paced": measured.paced, "forward_auth": measured.forward_auth}[kind]
 
 
 def _memory(form: str) -> str:

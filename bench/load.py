@@ -26,7 +26,7 @@ class Order(msgspec.Struct):
     """A window to measure. Connections go to the `ports` in turn.
 
     `watched`: processes by name, whose CPU time is read at the window's two ends. `drain_s`: how long answers
-    are waited for after it, when nothing more is asked.
+    are waited for after it, when nothing more is asked. `proofs`: of each cookie, for answers without a body.
     """
 
     ports: list[int]
@@ -39,6 +39,7 @@ class Order(msgspec.Struct):
     rate: float | None = None
     watched: dict[str, int] = {}
     drain_s: float = 0.0
+    proofs: list[str] = []
 
 
 class Window(msgspec.Struct):
@@ -81,8 +82,10 @@ class Histogram:
 class Load:
     def __init__(self, order: Order) -> None:
         self._order = order
+        proofs = order.proofs or [""] * len(order.cookies)
         self._questions = [
-            question(order.kind, number, order.size, cookie) for number, cookie in enumerate(order.cookies)
+            question(order.kind, number, order.size, cookie, proof)
+            for number, (cookie, proof) in enumerate(zip(order.cookies, proofs, strict=True))
         ]
         self._next_question = 0
         self._epoll = select.epoll()

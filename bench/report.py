@@ -51,6 +51,7 @@ def page(results: Results) -> str:
         "## The bars\n",
         _bars_table(results),
         _paced_section(results),
+        _forward_auth_section(results),
         _bulk_section(results),
         _idle_section(results),
         _storm_section(results),
@@ -99,13 +100,17 @@ def _full_table(results: Results) -> str:
             _times(results, measured, CADDY),
             _times(results, measured, GO),
             _cpu(measured.full),
-            f"{_number(median_of(measured.full, _p50), 2)} / {_number(median_of(measured.full, _p99), 2)}",
+            _latency(measured.full),
             _busy(measured.full) + _faults(measured.full),
         ]
         for measured in results.peers.values()
     ]
     head = ["what", "requests/s", "x Caddy", "x Go", "CPU ms / 1,000", "p50 / p99 ms", "core busy"]
     return _table(head, rows)
+
+
+def _latency(rounds: list[Round]) -> str:
+    return f"{_number(median_of(rounds, _p50), 2)} / {_number(median_of(rounds, _p99), 2)}"
 
 
 def _times(results: Results, measured: Measured, key: str) -> str:
@@ -194,6 +199,29 @@ def _paced_latency(rounds: list[Round], rate: float) -> list[str]:
         # Its queue grows for as long as it is measured: a latency would tell that length only.
         return [f"carries {carried:,.0f}/s at most", "-"]
     return [_number(median_of(rounds, _p50), 2), _number(median_of(rounds, _p99), 2)]
+
+
+def _forward_auth_section(results: Results) -> str:
+    asked = [measured for measured in results.peers.values() if measured.forward_auth]
+    if not asked:
+        return ""
+    go = results.peers.get(GO)
+    rows = [
+        [
+            measured.label,
+            _number(median_of(measured.forward_auth, _speed)),
+            "-" if go is None else _number(ratio(measured.forward_auth, go.forward_auth, _speed), 2),
+            _cpu(measured.forward_auth),
+            _latency(measured.forward_auth),
+            _busy(measured.forward_auth) + _faults(measured.forward_auth),
+        ]
+        for measured in asked
+    ]
+    said = (
+        "What a proxy is told that asks about a request and forwards it itself: no service stands behind.\n"
+    )
+    head = ["what", "answers/s", "x Go", "CPU ms / 1,000", "p50 / p99 ms", "core busy"]
+    return f"## Forward-auth\n\n{said}\n{_table(head, rows)}"
 
 
 def _bulk_section(results: Results) -> str:

@@ -54,6 +54,7 @@ class Measured(msgspec.Struct):
     paced: list[Round] = []
     bulk: dict[Bulk, list[BulkRound]] = {}
     idle: Idle | None = None
+    forward_auth: list[Round] = []
 
 
 class Storm(msgspec.Struct):

@@ -27,6 +27,7 @@ from common.clock import Clock
 T = TypeVar("T")
 
 _QUIET_LOAD = 0.5
+_ADDRESSES_OF_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Plan:
     idle_connections: int = 10_000
     sessions: int = 100_000
     storms: int = 3
+    is_forward_auth_alone: bool = False
 
 
 QUICK = Plan(rounds=1, window_s=1.0, bulk_window_s=1.0, idle_connections=1000, sessions=10_000, storms=1)
@@ -93,15 +95,20 @@ class Bench:
             ground = await stack.enter_async_context(open_ground(self._cores))
             for peer in peers:
                 await self._start(stack, ground, peer)
-            await self._measure_idle()
-            await self._measure_full()
-            await self._measure_paced()
-            await self._measure_bulk()
-            await self._measure_other_load()
-        if any(peer.key.startswith("doorward") for peer in peers):
+            if not self._plan.is_forward_auth_alone:
+                await self._measure_what_is_proxied()
+            await self._measure_forward_auth()
+        if any(peer.key.startswith("doorward") for peer in peers) and not self._plan.is_forward_auth_alone:
             self._measure_sessions()
             await self._measure_storms()
         self.results.seconds = self._clock.monotonic() - self._started_at
+
+    async def _measure_what_is_proxied(self) -> None:
+        await self._measure_idle()
+        await self._measure_full()
+        await self._measure_paced()
+        await self._measure_bulk()
+        await self._measure_other_load()
 
     async def _start(self, stack: AsyncExitStack, ground: Ground, peer: Peer) -> None:
         fault = peer.is_available()
@@ -156,6 +163,20 @@ class Bench:
                 started.measured.bulk.setdefault(case.name, []).append(found)
                 cost = f"{found.mib_per_s:,.0f} MiB/s, {found.cpu_s_per_gib:.2f} CPU s per GiB"
                 self._say(f"{case.name}, round {number}: {started.peer.label}: {cost}{faults(found)}")
+
+    async def _measure_forward_auth(self) -> None:
+        for number, started in self._turns(self._started):
+            forward_auth = started.running.forward_auth
+            if forward_auth is None:
+                continue
+            order = self._order(started, self._plan.window_s)
+            order.kind, order.ports = "forward-auth", [forward_auth.port]
+            # Several addresses of each browser: the same head again and again would be the easiest of all.
+            order.cookies = order.cookies * _ADDRESSES_OF_EACH
+            order.proofs = forward_auth.proofs * _ADDRESSES_OF_EACH
+            found = as_round(await self._window(order))
+            started.measured.forward_auth.append(found)
+            self._say_round(f"forward-auth, round {number}", started, found)
 
     async def _measure_idle(self) -> None:
         """First of all, while nobody has memory left over from other work."""

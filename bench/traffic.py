@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["items", "download", "upload"]
+Kind = Literal["items", "download", "upload", "forward-auth"]
 
 ITEM_BYTES = 300
 ITEM_PATH = b"/api/items/"
@@ -12,6 +12,7 @@ BYTES_PATH = b"/api/bytes/"
 UPLOAD_PATH = b"/api/upload"
 HEADERS_PATH = b"/api/headers"
 NOTHING_PATH = b"/204"
+FORWARD_AUTH_PATH = b"/verify"
 
 # What a browser says beside its cookie: ten headers with it.
 BROWSER_HEADERS = (
@@ -34,12 +35,16 @@ _ITEM_REST = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answer`: the right body; None where only its length is told. `body_length`: how much goes up."""
+    """`answer`: the right body; None where only its length is told. `body_length`: how much goes up.
+
+    `proof`: what the head of an answer without a body must hold, so that one to somebody else is seen.
+    """
 
     head: bytes
     body_length: int
     answer: bytes | None
     answer_length: int
+    proof: bytes = b""
 
 
 def item_body(digits: bytes) -> bytes:
@@ -51,8 +56,16 @@ def upload_body(received: int) -> bytes:
     return b'{"received":%d}' % received
 
 
-def question(kind: Kind, number: int, size: int, cookie: str) -> Question:
+def question(kind: Kind, number: int, size: int, cookie: str, proof: str = "") -> Question:
     match kind:
+        case "forward-auth":
+            forwarded = b"X-Forwarded-Method: GET\r\nX-Forwarded-Uri: %b%0*d\r\n" % (
+                ITEM_PATH,
+                ITEM_DIGITS,
+                number,
+            )
+            head = _head(b"GET", FORWARD_AUTH_PATH, cookie, forwarded)
+            return Question(head, 0, b"", 0, proof.encode())
         case "items":
             digits = b"%0*d" % (ITEM_DIGITS, number)
             answer = item_body(digits)

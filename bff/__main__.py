@@ -2,7 +2,7 @@
 
 import structlog
 
-from bff.app import build_app, build_private_app, front_of, open_door, open_parts
+from bff.app import build_app, build_private_app, front_of, open_door, open_parts, private_front_of
 from bff.proxy.limits import Limits
 from bff.settings import read_settings, unsafe_settings
 from common.clock import SystemClock
@@ -34,9 +34,13 @@ async def main() -> None:
             # Sessions in memory are known to one process only.
             shares_port=secrets.session_store is not None,
         )
-        await serve_until_stopped(
-            [Listener("private", settings.private_listen, build_private_app(settings, parts)), public]
+        private = Listener(
+            "private",
+            settings.private_listen,
+            build_private_app(settings, parts),
+            front=private_front_of(settings, door),
         )
+        await serve_until_stopped([private, public])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -27,6 +27,7 @@ from bff.proxy.admission import Admission, Mount
 from bff.proxy.credentials import Credentials
 from bff.proxy.door import Door
 from bff.proxy.explain import explain_routes
+from bff.proxy.front import Front
 from bff.proxy.front_server import FrontServer
 from bff.proxy.handlers import ProxyHandler
 from bff.proxy.headers import CookieNames
@@ -34,6 +35,7 @@ from bff.proxy.limits import Limits
 from bff.proxy.paths import refusal_of
 from bff.proxy.pool import Pools, Shared
 from bff.proxy.turn import Turn
+from bff.proxy.verify_front import VerifyFront
 from bff.routes import WebHandlers, device_routes, proxied_routes, web_routes
 from bff.session.activity import Activity
 from bff.session.backchannel import BackchannelLogout
@@ -243,7 +245,26 @@ async def open_door(settings: Settings, parts: Parts, limits: Limits) -> AsyncIt
 
 def front_of(settings: Settings, door: Door) -> FrontServer | None:
     """What takes the connections; None where aiohttp's server does."""
-    return FrontServer(door) if settings.data_plane == "protocols" else None
+    return FrontServer(door, Front) if settings.data_plane == "protocols" else None
+
+
+def private_front_of(settings: Settings, door: Door) -> FrontServer | None:
+    """What takes those of the private listener: forward-auth for browsers, where there are any."""
+    if not settings.has_web_mode:
+        return None
+    # Web mode alone: who brings a bearer asks the service behind, or the apiserver.
+    mounts = [mount for mount in door.admission.mounts if not mount.takes_bearers]
+    admission = replace(door.admission, mounts=mounts)
+    # Connections of its own: the end of the public ones, or too many of them, is not the end of these.
+    private = replace(
+        door,
+        admission=admission,
+        credentials=replace(door.credentials, admission=admission),
+        swept=set(),
+        fronts=set(),
+    )
+    door.tasks.keep_running("verify_sweep", private.sweep_forever)
+    return FrontServer(private, VerifyFront)
 
 
 def routes_of(settings: Settings, parts: Parts, browser: BrowserSide, door: Door) -> list[Route[Access]]:

@@ -216,7 +216,9 @@ def _routes(environment: Environment, settings: Settings) -> RouteTable:
     found = load_routes(Path(path), backend, surroundings)
     if has_backend and not found.uses_backend:
         # Whoever set it believes that something goes there.
-        environment.fault("BACKEND is set and not used: each route of ROUTES has an upstream. Take it out.")
+        environment.fault(
+            "BACKEND is set and not used: no route of ROUTES is without an upstream. Take it out."
+        )
     environment.faults.extend(found.faults)
     return found.table
 

@@ -16,7 +16,7 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
 T = TypeVar("T")
 
 # What becomes of a request, in the agent's words.
-Verdict = Literal["forwarded", "refused", "own", "unknown"]
+Verdict = Literal["forwarded", "refused", "own", "unknown", "forward_auth"]
 
 
 class Provider(msgspec.Struct, frozen=True):

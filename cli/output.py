@@ -28,6 +28,7 @@ _VERDICTS: Final[dict[Verdict, str]] = {
     "refused": "is refused",
     "own": "is answered by the agent itself",
     "unknown": "is not found",
+    "forward_auth": "is judged for another proxy, and not forwarded here",
 }
 _WIDE: Final = 1000
 

@@ -32,12 +32,21 @@ class Ground:
 
 
 @dataclass(frozen=True)
+class ForwardAuth:
+    """Where proxies ask about a request. `proofs`: what the answer about each of the sessions must hold."""
+
+    port: int
+    proofs: list[str]
+
+
+@dataclass(frozen=True)
 class Running:
     """A started peer. `pids`: its processes by name, their children with them. `cookies`: a session each."""
 
     port: int
     pids: dict[str, int]
     cookies: list[str] = field(default_factory=lambda: anonymous_cookies(SESSIONS))
+    forward_auth: ForwardAuth | None = None
 
 
 class Peer(Protocol):

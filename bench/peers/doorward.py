@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import aiohttp
 from yarl import URL
 
-from bench.peers.base import EXTRAS, SESSIONS, Extra, Ground, Running
+from bench.peers.base import EXTRAS, SESSIONS, Extra, ForwardAuth, Ground, Running
 from bench.processes import BenchError, free_port, python_program, start
 from common.version import VERSION
 from tests.fakes.issuer import FakeIssuer
@@ -69,7 +69,14 @@ class Doorward:
         async with AsyncExitStack() as stack:
             pid = await start(stack, program, ground.cores.server, ground.folder)
             cookies = await log_in(url, consent_of(ground.issuer), SESSIONS)
-            yield Running(port, {program.name: pid}, cookies)
+            private_port = int(settings["PRIVATE_LISTEN"].rpartition(":")[2])
+            yield Running(port, {program.name: pid}, cookies, self._forward_auth(private_port))
+
+    def _forward_auth(self, port: int) -> ForwardAuth | None:
+        # It is the same in both forms.
+        if self.form != "protocols":
+            return None
+        return ForwardAuth(port, [f"\r\nX-User: user-{number}\r\n" for number in range(SESSIONS)])
 
 
 def agent_settings(

@@ -13,6 +13,9 @@ FORMS = ("aiohttp", "protocols")
 
 GO, CADDY, NGINX, APACHE = GoStandin().key, CaddyPlain().key, Nginx().key, Apache().key
 
+FORWARD_AUTH = (GO, *(Doorward(FORMS[-1], store).key for store in ("memory", "redis")))
+"""Those that answer it."""
+
 
 def everyone() -> list[Peer]:
     ours: list[Peer] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import redis.asyncio
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench.peers.base import BEARER_BYTES, EXTRAS, SESSIONS, Extra, Ground, Running
+from bench.peers.base import BEARER_BYTES, EXTRAS, SESSIONS, Extra, ForwardAuth, Ground, Running
 from bench.processes import Program, free_port, start
 from bench.tools import GO_STANDIN, SETUP_HINT, first_line
 
@@ -47,7 +47,8 @@ class GoStandin:
             cookies = await _write_sessions(ground.redis_port)
             program = Program(self.key, [GO_STANDIN], port, settings)
             pid = await start(stack, program, ground.cores.server, ground.folder)
-            yield Running(port, {self.key: pid}, cookies)
+            proofs = [f"\r\nAuthorization: Bearer {bearer_of(number)}\r\n" for number in range(SESSIONS)]
+            yield Running(port, {self.key: pid}, cookies, ForwardAuth(port, proofs))
 
 
 async def _write_sessions(redis_port: int) -> list[str]:
@@ -58,10 +59,12 @@ async def _write_sessions(redis_port: int) -> list[str]:
             # Made from the number: nobody but this machine ever sees them.
             name = base64.urlsafe_b64encode(hashlib.sha256(b"%d" % number).digest()[:24]).decode()
             nonce = number.to_bytes(_NONCE_BYTES, "big")
-            sealed = nonce + seal.encrypt(
-                nonce, (f"{number:04}" * BEARER_BYTES)[:BEARER_BYTES].encode(), None
-            )
+            sealed = nonce + seal.encrypt(nonce, bearer_of(number).encode(), None)
             await client.set(f"standin:{name}", sealed)
             signature = hmac.digest(_HMAC_KEY, name.encode(), "sha256")
             cookies.append(f"{COOKIE}={name}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}")
     return cookies
+
+
+def bearer_of(number: int) -> str:
+    return (f"{number:04}" * BEARER_BYTES)[:BEARER_BYTES]

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from urllib.parse import parse_qs
 
 from bff.access import missing_bearer, not_signed_in
@@ -15,7 +16,7 @@ from bff.proxy.headers import CookieNames, Upward, upward
 from bff.proxy.heads import RequestHead
 from bff.proxy.paths import refusal_of as refusal_of_path
 from bff.proxy.policy import refusal_of as refusal_of_policy
-from bff.proxy.route_table import ProxyRoute, RouteTable
+from bff.proxy.route_table import ProxyRoute, RouteTable, below, plainest
 from bff.session.record import HotSession, SessionKey, is_usable
 from bff.session.sessions import HotPart, Sessions
 from common.problems import ProblemCode, ProblemError
@@ -37,7 +38,10 @@ class Mount:
 
 @dataclass(slots=True)
 class Admitted:
-    """A request that may pass as far as its head tells. `key`: the session to be read first, if any."""
+    """A request that may pass as far as its head tells. `key`: the session to be read first, if any.
+
+    `part`: what that session opened, once there is a credential of it.
+    """
 
     mount: Mount
     route: ProxyRoute
@@ -46,6 +50,18 @@ class Admitted:
     key: SessionKey | None
     authorization: bytes | None
     is_upgrade: bool
+    part: HotPart | None = None
+
+    def again(self) -> "Admitted":
+        """The same for another request of the same bytes."""
+        return Admitted(
+            self.mount, self.route, self.target, self.upward, self.key, self.authorization, self.is_upgrade
+        )
+
+
+# What no route of ours takes, in forward-auth: it is somebody's, and who is unknown does not get there.
+# No file can give a route this name.
+UNROUTED = ProxyRoute(name="(unrouted)", prefix="/", upstreams=())
 
 
 @dataclass(frozen=True)
@@ -57,18 +73,58 @@ class Admission:
     sessions: Sessions
 
     def look(self, head: RequestHead) -> Admitted | None:
-        """None: no route of ours takes it."""
+        """None: no route of ours takes it to an upstream."""
         target = head.target.decode("latin-1")
-        for mount in self.mounts:
-            if mount.path and not target.startswith(f"{mount.path}/"):
-                continue
-            below = target[len(mount.path) :]
-            route = mount.table.match(below.partition("?")[0])
-            if route is not None:
-                _check_target(target)
-                return self._admitted(head, mount, route, below)
-        # What may be another spelling of a path of ours is answered as such, and not as unknown.
-        return None
+        found = _match(self.mounts, target)
+        if found is None or not found[1].upstreams:
+            return None
+        mount, route = found
+        _check_target(target)
+        return self._admitted(head, mount, route, target[len(mount.path) :])
+
+    def look_for_another(self, head: RequestHead) -> Admitted:
+        """The same for a request that somebody else forwards. What no route takes needs a session."""
+        target = head.target.decode("latin-1")
+        _check_target(target)
+        mount, route = _match(self.mounts, target) or (self.mounts[-1], UNROUTED)
+        if self._is_disguised(target.partition("?")[0], route):
+            raise _odd_path("disguised_route")
+        return self._admitted(head, mount, route, target[len(mount.path) :])
+
+    def is_own(self, target: str) -> bool:
+        """Whether the path is one of the agent's own endpoints."""
+        path = target.partition("?")[0]
+        return _match(self.mounts, target) is None and any(
+            path == own or path.startswith(below(own)) for own in self.mounts[-1].table.own
+        )
+
+    @cached_property
+    def _folded(self) -> Sequence[Mount]:
+        return [
+            replace(mount, path=mount.path.casefold(), table=mount.table.folded()) for mount in self.mounts
+        ]
+
+    @cached_property
+    def _is_folded(self) -> bool:
+        """Whether no prefix has an upper-case letter."""
+        prefixes = [route.prefix for mount in self.mounts for route in mount.table.routes]
+        prefixes += [mount.path for mount in self.mounts]
+        return all(prefix == prefix.casefold() for prefix in prefixes)
+
+    def _is_disguised(self, path: str, route: ProxyRoute) -> bool:
+        """Whether the proxy that forwards could take the path for one of another route.
+
+        Caddy's matchers decode and ignore case. Without this, `/ADMIN/x` would get the policy of `/` here,
+        and there be forwarded to what stands at `/admin`.
+        """
+        plain = plainest(path) if "%" in path or ";" in path else path
+        if plain is None:
+            return True
+        folded = plain.casefold()
+        if folded == path and self._is_folded:
+            return False  # it is matched already
+        found = _match(self._folded, folded)
+        return found is not None and found[1].name != route.name
 
     def _admitted(self, head: RequestHead, mount: Mount, route: ProxyRoute, target: str) -> Admitted:
         _check_method(head.method, route)
@@ -137,6 +193,16 @@ class Admission:
             raise cross_site_problem(refusal)
 
 
+def _match(mounts: Sequence[Mount], target: str) -> tuple[Mount, ProxyRoute] | None:
+    for mount in mounts:
+        if mount.path and not target.startswith(f"{mount.path}/"):
+            continue
+        route = mount.table.match(target[len(mount.path) :].partition("?")[0])
+        if route is not None:
+            return mount, route
+    return None
+
+
 def too_large(limit: int) -> ProblemError:
     return ProblemError(
         ProblemCode.REQUEST_TOO_LARGE, f"The body may have {limit} bytes at most.", cause="body_limit"
@@ -146,8 +212,12 @@ def too_large(limit: int) -> ProblemError:
 def _check_target(target: str) -> None:
     refusal = refusal_of_path(target)
     if refusal is not None:
-        detail = "The path has a spelling that could mean another path behind the door."
-        raise ProblemError(ProblemCode.BAD_REQUEST, detail, cause=refusal)
+        raise _odd_path(refusal)
+
+
+def _odd_path(cause: str) -> ProblemError:
+    detail = "The path has a spelling that could mean another path behind the door."
+    return ProblemError(ProblemCode.BAD_REQUEST, detail, cause=cause)
 
 
 def _check_method(name: bytes, route: ProxyRoute) -> None:

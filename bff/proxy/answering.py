@@ -48,11 +48,14 @@ def interim_head(answer: AnswerHead, cookies: CookieNames) -> bytes:
 
 
 def problem_answer(
-    problem: ProblemError, head: RequestHead | None, request_id: str, *, login: str, connection: bytes
+    problem: ProblemError, head: RequestHead | None, request_id: str, *, login: str | None, connection: bytes
 ) -> bytes:
-    """A page for a person, the RFC 9457 body for everybody else. `head` is None when it could not be read."""
+    """A page for a person, the RFC 9457 body for everybody else. `head` is None when it could not be read.
+
+    `login`: where the page leads to; None where there is to be no page.
+    """
     headers = {**_PRIVATE, **problem.headers, "X-Request-Id": request_id}
-    if head is not None and is_for_a_person(_seen(head)):
+    if head is not None and login is not None and is_for_a_person(_seen(head)):
         body = problem_page(problem, request_id, login).encode()
         headers |= {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
     else:

@@ -61,6 +61,7 @@ class Credentials:
         if part is None or found is None or admitted.key is None:
             then(None)
             return
+        admitted.part = part
         if slides(admitted.target):
             self.activity.note(admitted.key, found.active_at, now)
         if now < found.bearer_refresh_at:
@@ -107,4 +108,5 @@ class Credentials:
             self.admission.check_grants(admitted, part)
         except ProblemError as problem:
             return problem
+        admitted.part = part
         return b"Bearer " + part.bearer.encode()

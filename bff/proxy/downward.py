@@ -17,10 +17,11 @@ log = structlog.get_logger(__name__)
 class Downward:
     """`keeps_alive`: whether another answer may follow the present one on this connection."""
 
-    __slots__ = ("_door", "_held_back", "_is_chunked", "_naming", "_sender", "keeps_alive")
+    __slots__ = ("_door", "_held_back", "_is_chunked", "_naming", "_on_refusals", "_sender", "keeps_alive")
 
-    def __init__(self, door: Door, sender: Sender, naming: Naming) -> None:
+    def __init__(self, door: Door, sender: Sender, naming: Naming, on_refusals: bytes) -> None:
         self._door = door
+        self._on_refusals = on_refusals
         self._sender = sender
         self._naming = naming
         # The head, until there is something behind it: they leave together.
@@ -47,7 +48,7 @@ class Downward:
         elif answer.length < 0:
             self._is_chunked = True
         framing = b"Transfer-Encoding: chunked\r\n" if self._is_chunked else b""
-        self._held_back = self._head(answer, exchange, framing + self._keep_alive_line(head))
+        self._held_back = self._head(answer, exchange, framing + self.keep_alive_line(head))
 
     def data(self, data: bytes) -> None:
         """A part of the body. Empty: send what was held back."""
@@ -65,16 +66,18 @@ class Downward:
         if held_back:
             self._sender.write(held_back)
 
-    def problem(self, problem: ProblemError, head: RequestHead | None, *, is_whole: bool) -> None:
+    def problem(
+        self, problem: ProblemError, head: RequestHead | None, *, is_whole: bool, may_be_page: bool = True
+    ) -> None:
         """`head`: of the request; None when it could not be read. `is_whole`: nothing of it is to come."""
         keeps_alive = head is not None and head.keeps_alive and is_whole
         self.keeps_alive = keeps_alive and not self._door.is_draining
         request_id = self._naming.id.decode()
         log.info("refused", request_id=request_id, code=problem.code, cause=problem.cause)
-        connection = self._keep_alive_line(head)
+        connection = self._on_refusals + self.keep_alive_line(head)
         if head is not None:
             connection += cors_lines(head, self._door.cors_origins)
-        login = f"{self._door.prefix}/login/start"
+        login = f"{self._door.prefix}/login/start" if may_be_page else None
         self._sender.write(problem_answer(problem, head, request_id, login=login, connection=connection))
 
     def _head(self, answer: AnswerHead, exchange: Exchange, connection: bytes) -> bytes:
@@ -83,7 +86,7 @@ class Downward:
         cookies = exchange.admitted.mount.cookies
         return answer_head(answer, exchange.head, cookies, self._naming.id, connection)
 
-    def _keep_alive_line(self, head: RequestHead | None) -> bytes:
+    def keep_alive_line(self, head: RequestHead | None) -> bytes:
         if not self.keeps_alive:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if head is not None and head.is_http_1_0 else b""

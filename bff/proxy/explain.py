@@ -17,7 +17,7 @@ from bff.settings import Settings
 from common.problems import ProblemCode, ProblemError, problem_json
 
 Mode = Literal["web", "device"]
-Verdict = Literal["forwarded", "refused", "own", "unknown"]
+Verdict = Literal["forwarded", "refused", "own", "unknown", "forward_auth"]
 
 PathRule: TypeAlias = Callable[[str], "str | None"]
 """Why a target without its mount is not forwarded, as a word; None when it is (`paths.refusal_of`)."""
@@ -26,7 +26,10 @@ EXPLAIN_PATH = "/routes/explain"
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """`own`: an endpoint of the agent. `unknown`: nothing is there, a 404. `because`: a sentence a step."""
+    """`own`: an endpoint of the agent. `unknown`: nothing is there, a 404. `because`: a sentence a step.
+
+    `forward_auth`: a 404 here, and judged at /verify for a proxy that forwards it itself.
+    """
 
     method: str
     path: str
@@ -93,6 +96,11 @@ class Explainer:
                 ", ".join(sorted(route.methods or ())) or f"all but {' and '.join(sorted(NEVER_FORWARDED))}"
             )
             return _with(answer, because=[f"{answer.method} is refused with 405: the route takes {methods}."])
+        if not route.upstreams:
+            because = (
+                "It has forward_auth: /verify judges it for the proxy that forwards it, and here it is 404."
+            )
+            return _with(answer, verdict="forward_auth", because=[because])
         return _with(
             answer,
             verdict="forwarded",

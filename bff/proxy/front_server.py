@@ -3,21 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bff.proxy.door import Door
-from bff.proxy.front import Front
 
 _LOOK_INTERVAL_S = 0.05
 
 
+class MakesConnections(Protocol):
+    """Makes the protocol of a new connection; `make_handler` makes one of aiohttp's."""
+
+    def __call__(self, door: Door, make_handler: Callable[[], asyncio.Protocol], /) -> asyncio.Protocol: ...
+
+
 @dataclass(frozen=True)
 class FrontServer:
-    """`common.serve.Front`."""
+    """`common.serve.Front`. Its door is of this listener alone: it counts and ends its connections."""
 
     door: Door
+    make: MakesConnections
 
-    def connection(self, make_handler: Callable[[], asyncio.Protocol]) -> Front:
-        return Front(self.door, make_handler)
+    def connection(self, make_handler: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        return self.make(self.door, make_handler)
 
     async def drain(self, time_s: float) -> None:
         """Let what is under way end; what is not done in time is cut."""

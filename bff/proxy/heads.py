@@ -104,6 +104,14 @@ class RequestHead:
         if b"host" not in fields.values and not is_http_1_0:
             raise BadHeadError("no_host")
 
+    def speaking_of(self, method: bytes, target: bytes) -> "RequestHead":
+        """The same headers, which were checked, on another request."""
+        other = RequestHead.__new__(RequestHead)
+        other.method, other.target = method, target
+        other.fields, other.headers, other.values = self.fields, self.headers, self.values
+        other.is_http_1_0, other.keeps_alive, other.length = self.is_http_1_0, self.keeps_alive, self.length
+        return other
+
 
 @dataclass(slots=True)
 class AnswerHead:

@@ -8,7 +8,7 @@ _PLAIN = re.compile(r"/[!-\[\]-~]*")
 # Encoded separators and control characters: a router behind us may decode them before it matches.
 _DISGUISED = re.compile(r"%(2f|5c|[01][0-9a-f]|7f)|%(?![0-9a-f]{2})", re.IGNORECASE)
 # Nearly all paths: segments that begin with a letter, digit, underscore or hyphen, and nothing encoded.
-_SURELY_FINE = re.compile(r"(?:/[\w-][\w.~-]*)*/?(?:\?[!-\"$-\[\]-~]*)?", re.ASCII)
+_SURELY_FINE = re.compile(r"(?=/)(?:/[\w-][\w.~-]*)*/?(?:\?[!-\"$-\[\]-~]*)?", re.ASCII)
 
 
 def refusal_of(raw_target: str) -> str | None:

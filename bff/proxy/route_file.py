@@ -50,6 +50,17 @@ ROUTE_KEYS = (
     "body_limit",
     "health",
     "health_interval",
+    "forward_auth",
+)
+# What says how to forward, which a route for forward-auth alone never does.
+_FORWARDING_KEYS = (
+    "upstream",
+    "strip_prefix",
+    "answer_timeout",
+    "connect_timeout",
+    "body_limit",
+    "health",
+    "health_interval",
 )
 
 
@@ -95,12 +106,16 @@ def read_routes(text: str, file: str, backend: str | None, surroundings: Surroun
     routes = [route for _, route in found]
     # Prefixes that collide make no table, and what was refused is not used.
     table = RouteTable([] if faults else routes, surroundings.own, roles_claim=roles_claim)
-    return RouteFile(table, tuple(faults), any("upstream" not in table for table in tables))
+    return RouteFile(table, tuple(faults), any(_needs_backend(table) for table in tables))
 
 
 def _unusable(fault: str) -> RouteFile:
     # Nobody knows whether it would have used BACKEND: no second fault for that.
     return RouteFile(RouteTable([]), (fault,), uses_backend=True)
+
+
+def _needs_backend(table: Mapping[str, object]) -> bool:
+    return "upstream" not in table and table.get("forward_auth") is not True
 
 
 def _route_tables(keys: "_Keys", document: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -133,7 +148,7 @@ class _Row:
         route = ProxyRoute(
             name=keys.word("name", NAME) or prefix or "",
             prefix=prefix or "",
-            upstreams=self._upstreams(surroundings),
+            upstreams=() if self._is_forward_auth() else self._upstreams(surroundings),
             policy=self._policy(),
             methods=self._methods(),
             strip_prefix=keys.flag("strip_prefix"),
@@ -148,6 +163,18 @@ class _Row:
         if (collision := own_path_fault(route, surroundings)) is not None:
             keys.fault(collision)
         return route
+
+    def _is_forward_auth(self) -> bool:
+        keys = self._keys
+        if not keys.flag("forward_auth"):
+            return False
+        unused = [name for name in _FORWARDING_KEYS if keys.has(name)]
+        if unused:
+            keys.fault(
+                f"{', '.join(unused)} would never count: a route with forward_auth = true is only judged, "
+                "at /verify, and another proxy forwards. Take one or the other out"
+            )
+        return True
 
     def _upstreams(self, surroundings: Surroundings) -> tuple[UpstreamAddress, ...]:
         keys = self._keys

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -68,8 +68,9 @@ class HealthCheck:
 class ProxyRoute:
     """One `[[route]]`. A prefix `/x/` takes what is below it, `/x` that path itself as well.
 
-    `name` is the label in logs and metrics. `methods`: None is all but TRACE and CONNECT. `body_limit` is in
-    bytes; None is no limit of this route.
+    `name` is the label in logs and metrics. Without `upstreams` it is for forward-auth alone, and nothing is
+    forwarded here. `methods`: None is all but TRACE and CONNECT. `body_limit` is in bytes; None is no limit
+    of this route.
     """
 
     name: str
@@ -127,14 +128,23 @@ class RouteTable:
         `path` is as received, without its query. What is forwarded passes `paths.refusal_of` as well: dot
         segments and encoded slashes are refused there, and not looked for here.
         """
+        route, has_inside = self._longest(path)
+        if has_inside and ("%" in path or ";" in path) and self._is_disguised(path, route):
+            return None
+        return route
+
+    def _longest(self, path: str) -> tuple[ProxyRoute | None, bool]:
         end = path.find("/", 1)
         segment = path[1:end] if end > 0 else path[1:]
         for below, itself, route, has_inside in self._by_segment.get(segment, self._anywhere):
             if path.startswith(below) or path == itself:
-                if has_inside and ("%" in path or ";" in path) and self._is_disguised(path, route):
-                    return None
-                return route
-        return None
+                return route, has_inside
+        return None, False
+
+    def folded(self) -> "RouteTable":
+        """The same for readers that do not tell upper from lower case: it matches paths in lower case."""
+        routes = [replace(route, prefix=route.prefix.casefold()) for route in self.routes]
+        return RouteTable(routes, [own.casefold() for own in self.own], roles_claim=self.roles_claim)
 
     def _is_disguised(self, path: str, route: ProxyRoute | None) -> bool:
         """Whether another reader of the path could take it for one of another route.
@@ -142,8 +152,8 @@ class RouteTable:
         Without this, `/%61dmin/x` and `/admin;/x` would get the policy of `/` here and be served as
         `/admin/x` behind us.
         """
-        plain = _plainest(path)
-        return plain is None or self.match(plain) is not route
+        plain = plainest(path)
+        return plain is None or self._longest(plain)[0] is not route
 
 
 def _rows(routes: Sequence[ProxyRoute], own: Sequence[str]) -> list[_Row]:
@@ -171,7 +181,7 @@ def _first_segment(prefix: str) -> str:
     return prefix.split("/")[1]
 
 
-def _plainest(path: str) -> str | None:
+def plainest(path: str) -> str | None:
     """Decoded until nothing is left to decode, path parameters taken out; None when that takes too long."""
     for _ in range(_MOST_DECODINGS):
         decoded = unquote(path)

@@ -41,10 +41,14 @@ class NewLogin:
 
 
 class HotPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What every proxied request needs: what goes upstream, and what the login may do."""
+    """What every proxied request needs: what goes upstream, and what the login may do.
+
+    `subject` is the user's `sub`; empty in a record of an agent before this one, until its next refresh.
+    """
 
     bearer: str
     grants: Grants
+    subject: str = ""
 
     def __repr__(self) -> str:
         return "HotPart(***)"
@@ -106,7 +110,7 @@ class Sessions:
             owner=login.owner,
             user=user,
             label=login.label,
-            tokens=self._sealed(cookie, login.tokens),
+            tokens=self._sealed(cookie, login.tokens, login.owner),
             created_at=now,
             expires_at=now + self.limits.lifetime,
             active_at=now,
@@ -138,7 +142,7 @@ class Sessions:
         self, session: BrowserSession, lease: Lease, tokens: Tokens
     ) -> BrowserSession | None:
         """The session with its new tokens; None when it or the lease has ended, and nothing was kept."""
-        sealed = self._sealed(session.cookie, tokens)
+        sealed = self._sealed(session.cookie, tokens, session.record.owner)
         if not await self.store.save_tokens(lease, sealed):
             return None
         return BrowserSession(session.cookie, replace(session.record, tokens=sealed))
@@ -181,9 +185,9 @@ class Sessions:
         async for key in self.store.ended():
             self.live.close_all(key)
 
-    def _sealed(self, cookie: str, tokens: Tokens) -> SealedTokens:
+    def _sealed(self, cookie: str, tokens: Tokens, owner: SessionOwner) -> SealedTokens:
         rest = msgspec.msgpack.encode(_kept_rest(tokens))
-        hot = msgspec.msgpack.encode(HotPart(tokens.bearer, tokens.grants))
+        hot = msgspec.msgpack.encode(HotPart(tokens.bearer, tokens.grants, owner.subject))
         return SealedTokens(
             bearer=self.sealer.seal(_HOT, cookie, hot),
             bearer_refresh_at=refresh_time(tokens),

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from common.clock import SystemClock
-from deploy.testing.debian import install, may_install
+from deploy.testing.debian import install, may_install, unpack
 from deploy.testing.left_out import left_out_lines
-from deploy.testing.parts import ROOT, chromium, nothing_may_be_left_out, versions
+from deploy.testing.parts import ROOT, UNPACKED, chromium, nginx, nothing_may_be_left_out, versions
 from deploy.testing.suites import Tally, run_console_suite, run_python_suite
 
 WORK = ROOT / ".cache" / "tests"
@@ -18,6 +18,8 @@ def main() -> int:
     started = clock.monotonic()
     if chromium() is None and may_install():
         install("chromium")
+    if nginx() is None and may_install():
+        unpack("nginx", UNPACKED)
     _keep_out_of_the_persons_home(WORK / "home")
     print("Testing with", *versions(), sep="\n  ", flush=True)
     print("The console's tests ...", flush=True)

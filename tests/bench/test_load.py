@@ -57,6 +57,7 @@ async def loaded(
     size: int = 0,
     rate: float | None = None,
     drain_s: float = 0.0,
+    proofs: list[str] | None = None,
 ) -> Window:
     async with serving(protocol) as port:
         order = Order(
@@ -69,8 +70,50 @@ async def loaded(
             size=size,
             rate=rate,
             drain_s=drain_s,
+            proofs=proofs or [],
         )
         return await asyncio.to_thread(Load(order).run)
+
+
+def naming(digits: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nX-User: %b\r\nContent-Length: 0\r\n\r\n" % digits
+
+
+PROOFS = [f"\r\nX-User: {number:04}\r\n" for number in range(len(COOKIES))]
+
+
+class TestForwardAuth:
+    async def test_an_answer_that_names_the_user_is_right(self) -> None:
+        window = await loaded(lambda: Odd(naming), kind="forward-auth", proofs=PROOFS)
+
+        assert window.answers > 0
+        assert (window.wrong, window.broken) == (0, 0)
+
+    async def test_it_may_come_in_pieces(self) -> None:
+        def split(digits: bytes) -> tuple[bytes, bytes]:
+            return naming(digits)[:30], naming(digits)[30:]
+
+        window = await loaded(lambda: Odd(split), kind="forward-auth", proofs=PROOFS)
+
+        assert window.answers > 0
+        assert (window.wrong, window.broken) == (0, 0)
+
+    @pytest.mark.parametrize(("this", "that"), [(b"200 OK", b"401 No"), (b"X-User", b"X-Nobody")])
+    async def test_another_status_or_user_is_wrong(self, this: bytes, that: bytes) -> None:
+        window = await loaded(
+            lambda: Odd(lambda digits: naming(digits).replace(this, that)),
+            kind="forward-auth",
+            proofs=PROOFS,
+        )
+
+        assert window.wrong == window.answers > 0
+
+    async def test_more_than_the_head_is_broken(self) -> None:
+        window = await loaded(
+            lambda: Odd(lambda digits: naming(digits) + b"x"), kind="forward-auth", proofs=PROOFS
+        )
+
+        assert window.broken > 0
 
 
 class TestItems:

@@ -71,6 +71,14 @@ class TestBars:
         assert found.measured == 3.0
         assert found.is_met is True
 
+    def test_answers_of_forward_auth_are_compared_with_gos(self) -> None:
+        results = some_results()
+        results.peers["doorward-aiohttp-memory"].forward_auth = [a_round(60_000), a_round(75_000)]
+        results.peers["go"].forward_auth = [a_round(30_000), a_round(25_000)]
+
+        assert bar(results, "forward-auth").measured == 2.5
+        assert "| Doorward <ours> | 67,500 | 2.50 | 50.0 | 1.00 / 2.00 | 100% |" in page(results)
+
     def test_what_is_too_much_is_missed(self) -> None:
         found = bar(some_results(), "memory of 100,000 sessions")
 

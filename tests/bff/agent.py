@@ -9,7 +9,15 @@ import httpx
 from aiohttp import web
 from yarl import URL
 
-from bff.app import Parts, build_app, build_private_app, front_of, open_door, open_parts
+from bff.app import (
+    Parts,
+    build_app,
+    build_private_app,
+    front_of,
+    open_door,
+    open_parts,
+    private_front_of,
+)
 from bff.proxy.limits import Limits
 from bff.settings import read_settings
 from common.randomness import SystemRandomness
@@ -69,6 +77,7 @@ class Agent:
     issuer: FakeIssuer
     backend: FakeBackend
     clock: FakeClock
+    public_front: Front | None
     _stack: AsyncExitStack
 
     async def browser(self, **cookies: str) -> Browser:
@@ -112,11 +121,12 @@ async def run_agent(
         parts = await stack.enter_async_context(open_parts(read, secrets, clock, randomness))
         door = await stack.enter_async_context(open_door(read, parts, limits))
         app = build_app(read, parts, door)
-        await _serve(stack, app, listening, front_of(read, door))
+        front = front_of(read, door)
+        await _serve(stack, app, listening, front)
         private = _listening_socket()
-        await _serve(stack, build_private_app(read, parts), private, None)
+        await _serve(stack, build_private_app(read, parts), private, private_front_of(read, door))
         private_url = f"http://127.0.0.1:{private.getsockname()[1]}"
-        yield Agent(url, private_url, parts, app, issuer, backend, clock, stack)
+        yield Agent(url, private_url, parts, app, issuer, backend, clock, front, stack)
 
 
 def _listening_socket() -> socket.socket:

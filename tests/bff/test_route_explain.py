@@ -30,6 +30,11 @@ prefix = "/sockets"
 upstream = "unix:/run/s.sock"
 policy = "optional"
 name = "the-sockets"
+
+[[route]]
+prefix = "/grafana"
+forward_auth = true
+roles = "operator"
 """
 
 
@@ -94,6 +99,14 @@ async def test_a_socket_and_a_name(doors: Agent) -> None:
     assert (found["route"], found["prefix"]) == ("the-sockets", "/sockets")
     assert found["forwarded_to"] == ["unix:/run/s.sock /sockets/x"]
     assert found["policy"].startswith("optional: everybody, with the user's bearer where")
+
+
+async def test_a_route_that_another_proxy_forwards(doors: Agent) -> None:
+    found = await explained(doors, "/grafana/d/1")
+
+    assert (found["verdict"], found["route"], found["forwarded_to"]) == ("forward_auth", "/grafana", [])
+    assert found["policy"] == "required: a session with one of the roles operator"
+    assert found["because"][-1].startswith("It has forward_auth: /verify judges it")
 
 
 @pytest.mark.parametrize("method", ["POST", "TRACE"])

@@ -43,6 +43,19 @@ def test_a_prefix_is_enough_where_there_is_a_backend() -> None:
     assert found.table.roles_claim == "roles"
 
 
+def test_a_route_for_forward_auth_needs_no_upstream_and_no_backend() -> None:
+    found = read(route_with("forward_auth = true", 'roles = "admin"', 'methods = "GET"'), backend=None)
+
+    (route,) = found.table.routes
+    assert (found.faults, found.uses_backend, route.upstreams) == ((), False, ())
+    assert (route.policy.roles, route.methods) == (frozenset({"admin"}), frozenset({"GET", "HEAD"}))
+
+
+def test_without_forward_auth_it_does() -> None:
+    assert read(route_with("forward_auth = false")).uses_backend
+    assert fault_of(route_with("forward_auth = false"), None).startswith("upstream is missing and BACKEND")
+
+
 def test_a_large_route_is_read_as_written() -> None:
     found = read(
         'roles_claim = "realm_access.roles"\n'
@@ -142,7 +155,8 @@ FAULTS: dict[str, tuple[str, str]] = {
         route_with('polcy = "anonymous"'),
         (
             "'polcy' is no key here: use prefix, name, upstream, policy, scopes, roles, acr, methods, "
-            "strip_prefix, answer_timeout, connect_timeout, body_limit, health, health_interval."
+            "strip_prefix, answer_timeout, connect_timeout, body_limit, health, health_interval, "
+            "forward_auth."
         ),
     ),
     "no prefix": (
@@ -210,6 +224,17 @@ FAULTS: dict[str, tuple[str, str]] = {
     "an interval without health": (
         route_with('health_interval = "1s"'),
         'health_interval is set without health: write the path to ask, such as "/healthz".',
+    ),
+    "forward-auth with an upstream": (
+        route_with("forward_auth = true", 'upstream = "http://h"', "strip_prefix = true"),
+        (
+            "upstream, strip_prefix would never count: a route with forward_auth = true is only judged, at "
+            "/verify, and another proxy forwards. Take one or the other out."
+        ),
+    ),
+    "forward-auth in quotes": (
+        route_with('forward_auth = "true"'),
+        "forward_auth must be true or false, without quotes.",
     ),
     "a name with a blank": (
         route_with('name = "a b"'),
@@ -461,7 +486,7 @@ def test_a_file_takes_the_place_of_that_route(file: Path) -> None:
 
 def test_a_backend_that_no_route_uses_is_a_mistake(file: Path) -> None:
     assert faults_of(ROUTES=str(file), BACKEND=BACKEND) == [
-        "BACKEND is set and not used: each route of ROUTES has an upstream. Take it out."
+        "BACKEND is set and not used: no route of ROUTES is without an upstream. Take it out."
     ]
 
 

@@ -69,6 +69,11 @@ def test_the_order_in_the_file_means_nothing() -> None:
     assert {matched(table(*order), "/x/y/q") for order in (prefixes, prefixes[::-1])} == {"/x/y"}
 
 
+@pytest.mark.parametrize("path", ["/100%25", "/100%2525", "/%"])
+def test_a_percent_sign_that_stays_one_is_no_disguise(path: str) -> None:
+    assert matched(table("/", "/admin"), path) == "/"
+
+
 TARGETS = {
     "kept": (ProxyRoute("n", "/shop/", ()), "/shop/x?y=/shop/", "/shop/x?y=/shop/"),
     "stripped": (ProxyRoute("n", "/shop/", (), strip_prefix=True), "/shop/x/shop/y?z", "/x/shop/y?z"),

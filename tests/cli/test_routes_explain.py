@@ -56,7 +56,12 @@ def test_the_question_arrives_as_it_was_asked(machine: Machine, provider: Device
 
 @pytest.mark.parametrize(
     ("verdict", "words"),
-    [("refused", "is refused"), ("own", "is answered by the agent itself"), ("unknown", "is not found")],
+    [
+        ("refused", "is refused"),
+        ("own", "is answered by the agent itself"),
+        ("unknown", "is not found"),
+        ("forward_auth", "is judged for another proxy, and not forwarded here"),
+    ],
 )
 def test_other_verdicts(machine: Machine, provider: DeviceProvider, verdict: str, words: str) -> None:
     says(provider, verdict=verdict, route=None, mode=None, policy=None, forwarded_to=[], because=["So."])

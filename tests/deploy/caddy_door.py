@@ -180,14 +180,14 @@ async def _caddy(
         )
     try:
         async with asyncio.timeout(STARTED_WITHIN_S):
-            await _listening(port)
+            await listening(port)
         yield process
     finally:
         process.terminate()
         await process.wait()
 
 
-async def _listening(port: int) -> None:
+async def listening(port: int) -> None:
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -41,7 +41,7 @@ async def who_answers(door: Door, path: str, method: str = "GET", **headers: str
 
 
 class TestWhoAnswers:
-    @pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/openapi.json"])
+    @pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/openapi.json", "/api/v1/token"])
     @pytest.mark.parametrize("caller", ["browser", "command line", "user's bearer"])
     async def test_public_documents_come_from_the_apiserver_for_everyone(
         self, door: Door, path: str, caller: str

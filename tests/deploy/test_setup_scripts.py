@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.testing.debian import install
+from deploy.testing.debian import install, unpack
 from tests.deploy.caddy_door import ROOT
 
 SCRIPTS = ROOT / "deploy" / "testing"
@@ -178,6 +178,31 @@ class TestDebianPackages:
 
         assert "what apt-get said\napt-get update failed." in capsys.readouterr().out
         assert "install" not in (machine / "log").read_text()
+
+    def test_a_server_is_unpacked_and_not_installed(
+        self, machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        put(machine, "apt-get", APT_GET.format(log=machine / "log", status="$(: >nginx.deb)"))
+        put(machine, "dpkg", f'#!/bin/sh\necho "${{2##*/}} into $3" >>"{machine}/log"\n')
+        monkeypatch.setenv("PATH", str(machine))
+
+        unpack("nginx", tmp_path / "unpacked")
+
+        assert (machine / "log").read_text().splitlines() == [
+            "--quiet=2 update TMPDIR=",
+            "--quiet=2 download nginx TMPDIR=",
+            f"nginx.deb into {tmp_path / 'unpacked'}",
+        ]
+
+    def test_what_cannot_be_downloaded_is_not_unpacked(
+        self, machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        put(machine, "apt-get", APT_GET.format(log=machine / "log", status=100))
+        monkeypatch.setenv("PATH", str(machine))
+
+        unpack("nginx", tmp_path / "unpacked")
+
+        assert not (tmp_path / "unpacked").exists()
 
 
 @pytest.mark.parametrize("name", ["demo.txt", "dev.txt", "build.txt"])

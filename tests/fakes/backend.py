@@ -48,6 +48,8 @@ class FakeBackend:
             await self.gate.wait()
         if name in {"stream", "gated"}:
             return await self._stream(request)
+        if name == "socket":
+            return await self._socket(request)
         if name == "cut":
             return await self._cut(request)
         return web.json_response({"target": request.raw_path, "body": body.decode("latin-1")})
@@ -69,6 +71,14 @@ class FakeBackend:
                 await asyncio.sleep(60)
         finally:
             self.open_streams -= 1
+        return response
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        """Says every message again."""
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        async for message in response:
+            await response.send_str(message.data)
         return response
 
     async def _cut(self, request: web.Request) -> web.StreamResponse:

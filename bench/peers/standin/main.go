@@ -1,7 +1,8 @@
 // A stand-in for session agents written in Go: cookie in, bearer out, with the standard library alone.
 //
 // For each request it checks the cookie's HMAC, reads the session from Redis over a pooled connection, opens it
-// with AES-GCM and forwards by httputil.ReverseProxy. Agents in use do this and more, so it is faster than they.
+// with AES-GCM and forwards by httputil.ReverseProxy; at /verify it answers instead, as forward-auth asks for it.
+// Agents in use do this and more, so it is faster than they.
 package main
 
 import (
@@ -31,6 +32,8 @@ const (
 	idleUpstream   = 512
 	pooledRedis    = 128
 	nonceBytes     = 12
+	userBytes      = 4
+	authPath       = "/verify"
 	copyBufferSize = 32 * 1024
 )
 
@@ -128,6 +131,12 @@ func (agent *agent) ServeHTTP(writer http.ResponseWriter, request *http.Request)
 		http.Error(writer, "the session store is away", http.StatusServiceUnavailable)
 		return
 	}
+	if request.URL.Path == authPath {
+		writer.Header().Set("Authorization", "Bearer "+string(bearer))
+		writer.Header().Set("X-User", string(bearer[:userBytes]))
+		writer.WriteHeader(http.StatusOK)
+		return
+	}
 	request.Header.Del("Cookie")
 	request.Header.Set("Authorization", "Bearer "+string(bearer))
 	agent.proxy.ServeHTTP(writer, request)
@@ -150,7 +159,7 @@ func (agent *agent) bearer(request *http.Request) ([]byte, error) {
 		return nil, errNoSession
 	}
 	opened, err := agent.seal.Open(nil, sealed[:nonceBytes], sealed[nonceBytes:], nil)
-	if err != nil {
+	if err != nil || len(opened) < userBytes {
 		return nil, errNoSession
 	}
 	return opened, nil

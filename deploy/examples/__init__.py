@@ -1,0 +1,1 @@
+"""What stands beside Doorward: a service that verifies its JWTs, a file of routes. See README.md."""
