@@ -31,6 +31,7 @@ OPEN_TO_SERVICES = {
     "GET /api/v1/audit-events": "audit:read",
     "GET /api/v1/audit-events/export": "audit:read",
     "POST /api/v1/audit-events/verify": "audit:read",
+    "POST /api/v1/introspect": "tokens:introspect",
 }
 _PREFIXES = {
     "tenant": "ten",
