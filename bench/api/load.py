@@ -82,6 +82,8 @@ def requests_of(kind: str, bearers: list[str]) -> tuple[Iterator[bytes], bytes]:
         "register": lambda number, bearer: _registration(number, bearer, key=None),
         "register with a key": lambda number, bearer: _registration(number, bearer, key=_public_key()),
         "device": lambda _, bearer: _get("/api/v1/devices/me", bearer),
+        "edge": lambda number, bearer: _get(f"/authz/reports/{number}", bearer),
+        "exchange": lambda _, bearer: _exchange(bearer),
         "list": lambda _, bearer: _get("/api/v1/devices?limit=100", bearer),
         "list by name": lambda _, bearer: _get("/api/v1/devices?limit=100&sort=name", bearer),
         "user": lambda _, bearer: _get("/api/v1/users/me", bearer),
@@ -110,6 +112,17 @@ def _registration(number: int, bearer: str, *, key: str | None) -> bytes:
         f"Content-Type: application/json\r\nUser-Agent: bench\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def _exchange(secret: str) -> bytes:
+    body = (
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange"
+        f"&subject_token_type=urn:doorward:token-type:device&subject_token={secret}"
+    )
+    return (
+        "POST /api/v1/token HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
 
 
 def _public_key() -> str:

@@ -20,6 +20,8 @@ page. The load, and PostgreSQL, have the other core. Every answer is durable bef
 """
 _NAMES = {
     "device": "a device asks for itself (`GET /devices/me`)",
+    "edge": "a proxy asks for a device (`/authz`, on the private listener)",
+    "exchange": "a device's token for a JWT (`POST /token`), signed each time",
     "list": "a page of 100 devices, the newest first (4 at once)",
     "list by name": "a page of 100 devices by name (4 at once)",
     "user": "a user asks for themselves (`GET /users/me`)",

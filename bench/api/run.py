@@ -27,7 +27,7 @@ Engine = Literal["SQLite", "PostgreSQL"]
 ENGINES: tuple[Engine, ...] = ("SQLite", "PostgreSQL")
 SIZES = (10, 10_000, 1_000_000)
 # Lists and look-ups first: registrations make the table larger.
-KINDS = ("device", "list", "list by name", "user", "register", "register with a key")
+KINDS = ("device", "edge", "exchange", "list", "list by name", "user", "register", "register with a key")
 _HOURS_S = 4 * 3600
 # One user and one token ask here as often as nobody else does.
 _NO_LIMITS = dict.fromkeys(("RATE_LIMIT_ADDRESS", "RATE_LIMIT_TOKEN", "RATE_LIMIT_OWNER"), "off")
@@ -39,6 +39,13 @@ class Plan:
     window_s: float = 2.0
     sizes: tuple[int, ...] = SIZES
     engines: tuple[Engine, ...] = ENGINES
+
+
+@dataclass(frozen=True)
+class _Server:
+    port: int
+    private_port: int
+    pid: int
 
 
 class Case(msgspec.Struct):
@@ -97,10 +104,10 @@ class ApiBench:
             location = await stack.enter_async_context(_database(engine, home))
             print(f"{engine}, {devices:,} devices: filling", flush=True)
             seeded = await seed(location, issuer.url, devices)
-            port, pid = await self._server(stack, location, issuer, home)
+            server = await self._server(stack, location, issuer, home)
             for number in range(self.plan.rounds):
                 for case in cases:
-                    case.rounds.append(await self._window(case.kind, seeded, issuer, port, pid))
+                    case.rounds.append(await self._window(case.kind, seeded, issuer, server))
                     last = case.rounds[-1]
                     print(
                         f"{engine}, {devices:,} devices, round {number + 1}: {case.kind}: "
@@ -109,36 +116,39 @@ class ApiBench:
                     )
         return cases
 
-    async def _window(self, kind: str, seeded: Seeded, issuer: FakeIssuer, port: int, pid: int) -> Figures:
+    async def _window(self, kind: str, seeded: Seeded, issuer: FakeIssuer, server: _Server) -> Figures:
         bearers = {
             "device": seeded.device_tokens,
+            "edge": seeded.device_tokens,
+            "exchange": seeded.device_tokens,
             "register": [seeded.registration_token],
             "register with a key": [seeded.registration_token],
         }
         now = issuer.now()
         user = [issuer.access_token(SUBJECT, exp=now + _HOURS_S)]
-        order = Order(port, kind, bearers.get(kind, user), pid, self.plan.window_s)
+        port = server.private_port if kind == "edge" else server.port
+        order = Order(port, kind, bearers.get(kind, user), server.pid, self.plan.window_s)
         # A list of a hundred is asked by few at once: what counts is how long it takes.
         order.connections = 4 if kind.startswith("list") else 64
         return await asyncio.to_thread(run_measurer, "bench.api.load", order, Figures, self.cores.load)
 
     async def _server(
         self, stack: AsyncExitStack, location: DatabaseLocation, issuer: FakeIssuer, home: Path
-    ) -> tuple[int, int]:
-        port, url = free_port(), _url(location)
+    ) -> _Server:
+        port, private_port, url = free_port(), free_port(), _url(location)
         program = python_program(
             "apiserver",
             "apiserver",
             port,
             LISTEN=f"127.0.0.1:{port}",
-            PRIVATE_LISTEN=f"127.0.0.1:{free_port()}",
+            PRIVATE_LISTEN=f"127.0.0.1:{private_port}",
             OIDC_PROVIDER=issuer.url,
             OIDC_AUDIENCE=issuer.audience,
             DATABASE_URL=url,
             SERVER_KEY=base64.b64encode(bytes(range(32))).decode(),
             **_NO_LIMITS,
         )
-        return port, await start(stack, program, self.cores.server, home)
+        return _Server(port, private_port, await start(stack, program, self.cores.server, home))
 
     async def _hello(self, folder: Path) -> Case:
         case = Case("aiohttp", 0, "hello", [])
