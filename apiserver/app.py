@@ -31,6 +31,7 @@ from apiserver.exchange.introspection import Introspection
 from apiserver.exchange.minting import MintedOnce, Minter
 from apiserver.exchange.oauth import render_with_oauth
 from apiserver.exchange.own_jwts import OwnJwts
+from apiserver.exchange.subjects import Subjects
 from apiserver.exchange.token import TokenExchange
 from apiserver.janitor import Janitor
 from apiserver.last_seen import LastSeen
@@ -93,6 +94,7 @@ class Parts:
     auditor: Auditor
     device_lifecycle: DeviceLifecycle
     signing_keys: SigningKeys
+    subjects: Subjects
     request_metrics: RequestMetrics
     limiter: RateLimiter
 
@@ -153,6 +155,7 @@ async def open_parts(
             auditor=auditor,
             device_lifecycle=lifecycle,
             signing_keys=signing_keys,
+            subjects=Subjects(storage, settings.provider, clock),
             request_metrics=RequestMetrics(registry),
             limiter=RateLimiter(settings.rate_limits, counters, registry),
         )
@@ -289,9 +292,13 @@ def _handlers(settings: Settings, parts: Parts) -> Handlers:
         ),
         audit=AuditHandlers(storage, lists, ChainVerification(storage, _audit_keys(parts.server_keys))),
         token_exchange=TokenExchange(
-            _secrets(parts), _minter(settings, parts), _counts(parts), settings.token_audiences
+            _secrets(parts),
+            parts.subjects,
+            _minter(settings, parts),
+            _counts(parts),
+            settings.token_audiences,
         ),
-        introspection=Introspection(_look_up(parts), _own_jwts(settings, parts), clock),
+        introspection=Introspection(_look_up(parts), _own_jwts(settings, parts), parts.subjects, clock),
         published_keys=PublishedKeys(parts.signing_keys, clock),
     )
 
@@ -307,6 +314,7 @@ def build_private_app(settings: Settings, parts: Parts) -> web.Application:
     app = Health(checks=checks, registry=parts.registry).private_app()
     authz = Authz(
         _authenticator(settings, parts),
+        parts.subjects,
         MintedOnce(_minter(settings, parts)),
         settings.token_audiences,
         parts.clock,

@@ -19,7 +19,7 @@ _PLAIN_IN_LISTS = _PLAIN.replace(",", "")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls. `user` stands behind the call: the provider's `sub`, or the id of a device's owner.
+    """Who calls. `user` is the person behind the call, the owner of a device too: the provider's `sub`.
 
     `subject` is the `sub` of the JWT that goes along.
     """

@@ -12,7 +12,8 @@ from apiserver.auth.labels import label_of
 from apiserver.edge.asked import asked_audience, check_names_request
 from apiserver.edge.credentials import presented_credential
 from apiserver.exchange.minting import MintedOnce
-from apiserver.exchange.subject import Subject, subject_of
+from apiserver.exchange.subject import Subject
+from apiserver.exchange.subjects import Subjects
 from apiserver.tokens.secret import parse
 from common.clock import Clock
 from common.identity import IDENTITY_HEADERS, Identity, identity_headers
@@ -24,6 +25,7 @@ from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, CallerLabel
 @dataclass(frozen=True)
 class Authz:
     authenticator: Authenticator
+    subjects: Subjects
     minted: MintedOnce
     audiences: tuple[str, ...]
     clock: Clock
@@ -59,14 +61,14 @@ class Authz:
             raise InvalidTokenError("malformed_secret")
         caller = await self.authenticator.secrets.holder(secret)
         request[CALLER_LABEL] = label_of(caller)
-        subject = subject_of(caller, self.clock.now(), request[CLIENT_ADDRESS])
+        subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         minted = self.minted.mint(subject, audience, secret.hash)
         return identity_headers(_identity(subject), f"Bearer {minted.text}")
 
     async def _of_own_jwt(self, request: web.Request, presented: str, audience: str) -> dict[str, str]:
         caller = await self.authenticator.own_jwts.holder(presented, audience)
         request[CALLER_LABEL] = label_of(caller)
-        subject = subject_of(caller, self.clock.now(), request[CLIENT_ADDRESS])
+        subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         return identity_headers(_identity(subject), f"Bearer {presented}")
 
     async def _of_user(self, request: web.Request, presented: str) -> dict[str, str]:
@@ -93,7 +95,7 @@ def _refusals_of_edge() -> Iterator[None]:
 def _identity(subject: Subject) -> Identity:
     return Identity(
         kind=subject.kind,
-        user=subject.owner,
+        user=subject.user,
         subject=subject.sub,
         tenant=subject.tenant,
         taints=subject.taints,

@@ -16,7 +16,8 @@ from apiserver.exchange.claims import OwnClaims
 from apiserver.exchange.forms import read_form
 from apiserver.exchange.oauth import OAuthError
 from apiserver.exchange.own_jwts import OwnJwts
-from apiserver.exchange.subject import Subject, subject_of
+from apiserver.exchange.subject import Subject
+from apiserver.exchange.subjects import Subjects
 from apiserver.tokens.secret import parse
 from common.clock import Clock
 from common.jwt import InvalidTokenError
@@ -41,6 +42,7 @@ class IntrospectAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str | None = None
     sub: str | None = None
     owner: str | None = None
+    user: str | None = None
     tenant: str | None = None
     taints: list[str] | None = None
     credential: str | None = None
@@ -60,6 +62,7 @@ _PASSING = frozenset({ProblemCode.STORE_UNAVAILABLE})
 class Introspection:
     look_up: LookUp
     jwts: OwnJwts
+    subjects: Subjects
     clock: Clock
 
     async def introspect(self, request: web.Request) -> web.Response:
@@ -76,7 +79,7 @@ class Introspection:
         try:
             secret = parse(presented_token)
             if secret is not None:
-                return _of_subject(subject_of(await self.look_up.by_secret(secret), self.clock.now()))
+                return _of_subject(await self.subjects.of(await self.look_up.by_secret(secret)))
             return await self._of_jwt(presented_token)
         except InvalidTokenError:
             return _INACTIVE
@@ -86,10 +89,9 @@ class Introspection:
             return _INACTIVE
 
     async def _of_jwt(self, presented_token: str) -> IntrospectAnswer:
-        now = self.clock.now()
-        claims = await self.jwts.verify(presented_token, None, now)
+        claims = await self.jwts.verify(presented_token, None, self.clock.now())
         # What has ended says so here.
-        subject_of(await self.look_up.by_jwt(claims), now)
+        await self.subjects.of(await self.look_up.by_jwt(claims))
         return _of_claims(claims)
 
 
@@ -99,6 +101,7 @@ def _of_subject(subject: Subject) -> IntrospectAnswer:
         kind=subject.kind,
         sub=subject.sub,
         owner=subject.owner,
+        user=subject.user,
         tenant=subject.tenant,
         taints=list(subject.taints),
         credential=subject.credential,

@@ -96,6 +96,7 @@ def claims_of(subject: Subject) -> dict[str, object]:
         "kind": subject.kind,
         "sub": subject.sub,
         "owner": subject.owner,
+        "user": subject.user,
         "tenant": subject.tenant,
         "taints": list(subject.taints),
         "credential": subject.credential,

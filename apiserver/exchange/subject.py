@@ -34,6 +34,7 @@ class ScopeError(Exception):
 class Subject:
     """`sub` and the other claims. `credential` is the id of the secret that was presented: public.
 
+    `owner` is the person behind it by our id, `user` by the name that their own JWTs have (`sub`).
     `grantable` are the scopes that the caller has, `scopes` those that it is narrowed to; None: not narrowed.
     `ends_at` is when what it was made of ends by itself.
     """
@@ -42,6 +43,7 @@ class Subject:
     sub: str
     credential: str
     owner: UserId
+    user: str
     tenant: TenantId
     taints: tuple[str, ...]
     grantable: frozenset[str]
@@ -55,21 +57,29 @@ class Subject:
         return replace(self, scopes=tuple(sorted(set(asked))))
 
 
-def subject_of(caller: Holder, now: datetime, address: str | None = None) -> Subject:
+def owner_of(caller: Holder) -> UserId:
+    match caller:
+        case DeviceCaller():
+            return caller.device.owner_id
+        case RegistrationTokenCaller() | ServiceCaller():
+            return caller.token.owner_id
+
+
+def subject_of(caller: Holder, user: str, now: datetime, address: str | None = None) -> Subject:
     """Who it is to third parties. Raises `ProblemError` where they must not rely on it.
 
-    `address`: where it comes from, where that is known.
+    `user`: its owner's name. `address`: where it comes from, where that is known.
     """
     match caller:
         case DeviceCaller():
-            return _of_device(caller, now)
+            return _of_device(caller, user, now)
         case RegistrationTokenCaller():
-            return _of_registration_token(caller, now, address)
+            return _of_registration_token(caller, user, now, address)
         case ServiceCaller():
-            return _of_service_token(caller)
+            return _of_service_token(caller, user)
 
 
-def _of_device(caller: DeviceCaller, now: datetime) -> Subject:
+def _of_device(caller: DeviceCaller, user: str, now: datetime) -> Subject:
     device = caller.device
     check_reliable(device, now)
     return Subject(
@@ -77,6 +87,7 @@ def _of_device(caller: DeviceCaller, now: datetime) -> Subject:
         sub=PREFIXES["device"] + device.id,
         credential=caller.token.id,
         owner=device.owner_id,
+        user=user,
         tenant=device.tenant_id,
         taints=device.taints,
         grantable=frozenset(caller.scopes),
@@ -94,7 +105,9 @@ def check_reliable(device: Device, now: datetime) -> None:
         raise ProblemError(ProblemCode.DEVICE_EXPIRED, "This device has expired. Register it again.")
 
 
-def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, address: str | None) -> Subject:
+def _of_registration_token(
+    caller: RegistrationTokenCaller, user: str, now: datetime, address: str | None
+) -> Subject:
     token = caller.token
     state = token.state(now)
     if state is not TokenState.ACTIVE:
@@ -106,6 +119,7 @@ def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, addre
         sub=PREFIXES["registration"] + token.id,
         credential=caller.secret.id,
         owner=token.owner_id,
+        user=user,
         tenant=token.tenant_id,
         taints=token.taints,
         grantable=frozenset(RegistrationScope),
@@ -114,13 +128,14 @@ def _of_registration_token(caller: RegistrationTokenCaller, now: datetime, addre
     )
 
 
-def _of_service_token(caller: ServiceCaller) -> Subject:
+def _of_service_token(caller: ServiceCaller, user: str) -> Subject:
     token = caller.token
     return Subject(
         kind="service",
         sub=PREFIXES["service"] + token.id,
         credential=token.id,
         owner=token.owner_id,
+        user=user,
         tenant=token.tenant_id,
         taints=(),
         grantable=frozenset(token.scopes),

@@ -14,7 +14,8 @@ from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.exchange.forms import read_form
 from apiserver.exchange.minting import Minter
 from apiserver.exchange.oauth import OAuthError
-from apiserver.exchange.subject import ScopeError, Subject, subject_of
+from apiserver.exchange.subject import ScopeError, Subject
+from apiserver.exchange.subjects import Subjects
 from apiserver.tokens.secret import PresentedSecret, SecretKind, parse
 from common.jwt import InvalidTokenError
 from common.problems import ProblemError
@@ -59,6 +60,7 @@ class TokenExchange:
     """`audiences`: those that may be asked for; the first one where none is."""
 
     secrets: SecretAuthenticator
+    subjects: Subjects
     minter: Minter
     counts: CallerCounts
     audiences: tuple[str, ...]
@@ -100,7 +102,7 @@ class TokenExchange:
         caller = await self.secrets.holder(presented)
         request[CALLER_LABEL] = label_of(caller)
         await self.counts.caller(request, caller)
-        subject = subject_of(caller, self.minter.clock.now(), request[CLIENT_ADDRESS])
+        subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         return subject if scope is None else _narrowed(subject, scope)
 
 

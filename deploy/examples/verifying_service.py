@@ -46,7 +46,7 @@ async def who(request: web.Request) -> web.Response:
     except jwt.PyJWTError as error:
         return web.json_response({"error": type(error).__name__}, status=401)
     # A user's JWT has no `kind`: that is the provider's own.
-    told = {name: claims.get(name) for name in ("sub", "owner", "tenant", "taints", "scope")}
+    told = {name: claims.get(name) for name in ("sub", "owner", "user", "tenant", "taints", "scope")}
     return web.json_response({"kind": claims.get("kind", "user"), **told})
 
 

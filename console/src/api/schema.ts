@@ -537,6 +537,7 @@ export type IntrospectAnswer = {
   readonly "kind"?: string | null;
   readonly "sub"?: string | null;
   readonly "owner"?: string | null;
+  readonly "user"?: string | null;
   readonly "tenant"?: string | null;
   readonly "taints"?: ReadonlyArray<string> | null;
   readonly "credential"?: string | null;

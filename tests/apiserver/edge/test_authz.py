@@ -25,7 +25,7 @@ async def test_a_device_becomes_a_jwt(desk: Office, form: str) -> None:
     token = jwt_in(answer)
     assert identity(answer) == {
         "Authorization": f"Bearer {token}",
-        "X-User": desk.owner_id,
+        "X-User": "alice",
         "X-Auth-Kind": "device",
         "X-Auth-Subject": f"device:{desk.device['id']}",
         "X-Auth-Tenant": desk.tenant_id,
@@ -47,7 +47,7 @@ async def test_a_registration_token_becomes_a_jwt(desk: Office) -> None:
 
     assert answer.status == 200
     told = identity(answer)
-    assert (told["X-Auth-Kind"], told["X-User"]) == ("registration", desk.owner_id)
+    assert (told["X-Auth-Kind"], told["X-User"]) == ("registration", "alice")
     assert told["X-Auth-Subject"] == f"registration-token:{desk.registration['id']}"
 
 

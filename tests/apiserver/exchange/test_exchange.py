@@ -1,14 +1,19 @@
 """RFC 8693 at `POST /api/v1/token`: what comes out for which secret."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
 from tests.apiserver.callers import holder
-from tests.apiserver.credentials import PUBLIC_URL, Office, a_service, claims_of, header_of
+from tests.apiserver.credentials import PUBLIC_URL, SETTINGS, Office, a_service, claims_of, header_of
+from tests.apiserver.server import api_server
+from tests.fakes.clock import FakeClock
+from tests.fakes.issuer import FakeIssuer
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -46,6 +51,7 @@ async def test_what_is_said_of_a_device(desk: Office) -> None:
         "kind": "device",
         "sub": f"device:{desk.device['id']}",
         "owner": desk.owner_id,
+        "user": "alice",
         "tenant": desk.tenant_id,
         "taints": ["edge", "lab"],
         "credential": desk.device["device_token_id"],
@@ -60,6 +66,7 @@ async def test_what_is_said_of_a_registration_token(desk: Office) -> None:
         "kind": "registration",
         "sub": f"registration-token:{desk.registration['id']}",
         "owner": desk.owner_id,
+        "user": "alice",
         "tenant": desk.tenant_id,
         "taints": ["edge", "lab"],
     }
@@ -70,6 +77,7 @@ async def test_what_is_said_of_a_service(desk: Office) -> None:
         "kind": "service",
         "sub": f"service-token:{desk.service['id']}",
         "owner": desk.owner_id,
+        "user": "alice",
         "tenant": desk.tenant_id,
         "taints": [],
         "credential": desk.service["id"],
@@ -209,3 +217,17 @@ async def test_a_jwt_never_outlives_the_silence_after_which_a_device_leaves(desk
     device = await holder(desk.server, made["token"]).done("POST", "/devices", {"name": "brief"})
 
     assert (await desk.exchange(device["device_token"])).body["expires_in"] == 120
+
+
+async def test_whom_another_provider_knows_has_no_name_of_this_one(
+    issuer: FakeIssuer, database: Path, clock: FakeClock, desk: Office
+) -> None:
+    """Two providers may give two people the same `sub`: services would take one for the other."""
+    before = claims_of(await desk.jwt("device"))["user"]
+    async with (
+        FakeIssuer.start() as another,
+        api_server(another, database, clock, **SETTINGS) as server,
+    ):
+        after = claims_of(await replace(desk, server=server).jwt("device"))["user"]
+
+    assert (before, after) == ("alice", desk.owner_id)

@@ -69,6 +69,7 @@ class Device:
     id: str
     token: str
     owner: str
+    user: str
     tenant: str
     registration_token: str
     _owners: httpx.Headers
@@ -85,6 +86,7 @@ async def new_device(edge: Edge, user: ProviderUser | None = None) -> Device:
     async with signed_in(edge, user or edge.ground.alice) as browser:
         owners = httpx.Headers(SCRIPT | {"Cookie": cookies_of(browser)})
         me = await browser.get("/api/v1/users/me", headers=SCRIPT)
+        user_info = await browser.get("/userinfo", headers=SCRIPT)
         made = await browser.post("/api/v1/registration-tokens", headers=SCRIPT, json={"label": "test"})
     token = made.json()["token"]
     async with httpx.AsyncClient(trust_env=False, verify=False) as client:
@@ -99,6 +101,7 @@ async def new_device(edge: Edge, user: ProviderUser | None = None) -> Device:
         id=told["id"],
         token=told["device_token"],
         owner=me.json()["id"],
+        user=user_info.json()["sub"],
         tenant=told["tenant_id"],
         registration_token=token,
         _owners=owners,

@@ -200,7 +200,7 @@ class Devices:
         assert (claims["owner"], claims["tenant"]) == (device.owner, device.tenant)
         assert claims["exp"] - claims["iat"] <= LONGEST_LIFETIME.total_seconds()
         told = identity(the_one(edge))
-        assert (told["X-Auth-Kind"], told["X-User"]) == ("device", device.owner)
+        assert (told["X-Auth-Kind"], told["X-User"]) == ("device", device.user)
         assert (told["X-Auth-Subject"], told["X-Auth-Tenant"]) == (claims["sub"], device.tenant)
         assert device.token not in str(the_one(edge).headers)
 
@@ -277,7 +277,7 @@ class Devices:
             answer = await client.get("/measurements", headers=headers)
 
         assert answer.status_code == 200
-        assert identity(the_one(edge))["X-User"] == device.owner
+        assert identity(the_one(edge))["X-User"] == device.user
         assert "forged" not in str(the_one(edge).headers)
 
     async def test_a_device_registers_and_reads_itself_through_the_door(self, edge: Edge) -> None:

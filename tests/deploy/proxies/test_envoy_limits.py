@@ -19,17 +19,14 @@ from tests.fakes.providers import ProviderUser
 
 pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="session")]
 
-PER_USER, PER_DEVICE, PER_OWNER, PER_TENANT = 5, 3, 5, 7
+PER_USER, PER_DEVICE, PER_TENANT = 5, 3, 7
 # So few a second that none comes back while a test runs.
 FEW = {
     "max_tokens: 200, tokens_per_fill: 50, fill_interval: 1s } # per user": (
-        f"max_tokens: {PER_USER}, tokens_per_fill: 1, fill_interval: 3600s }}"
+        f"max_tokens: {PER_USER}, tokens_per_fill: 1, fill_interval: 3600s }} # per user"
     ),
     "max_tokens: 50, tokens_per_fill: 10, fill_interval: 1s } # per device": (
         f"max_tokens: {PER_DEVICE}, tokens_per_fill: 1, fill_interval: 7200s }}"
-    ),
-    "max_tokens: 200, tokens_per_fill: 50, fill_interval: 1s } # per owner": (
-        f"max_tokens: {PER_OWNER}, tokens_per_fill: 1, fill_interval: 3600s }} # per owner"
     ),
     "max_tokens: 2000, tokens_per_fill: 500, fill_interval: 1s } # per tenant": (
         f"max_tokens: {PER_TENANT}, tokens_per_fill: 1, fill_interval: 1800s }}"
@@ -101,9 +98,14 @@ async def test_a_device_has_a_limit_of_its_own(edge: Edge, limited: Edge) -> Non
 
     assert await statuses(limited, as_device(noisy), PER_DEVICE + 10) == [200] * PER_DEVICE + [429] * 10
     # What was refused took nothing from the others of the same owner.
-    assert await statuses(limited, as_device(quiet), PER_OWNER - PER_DEVICE) == [200] * (
-        PER_OWNER - PER_DEVICE
-    )
+    assert await statuses(limited, as_device(quiet), PER_USER - PER_DEVICE) == [200] * (PER_USER - PER_DEVICE)
+
+
+async def test_a_device_is_inside_the_limit_of_its_owner_who_browses(edge: Edge, limited: Edge) -> None:
+    device, alice = await new_device(edge), await user_at(edge, edge.ground.alice)
+
+    assert await statuses(limited, as_device(device), PER_DEVICE) == [200] * PER_DEVICE
+    assert await statuses(limited, alice, PER_USER) == [200] * (PER_USER - PER_DEVICE) + [429] * PER_DEVICE
 
 
 async def test_devices_of_one_owner_share_the_owners_limit(edge: Edge, limited: Edge) -> None:

@@ -68,6 +68,7 @@ async def test_it_sees_which_device_calls_and_whose_it_is(door: Edge) -> None:
         "kind": "device",
         "sub": f"device:{device.id}",
         "owner": device.owner,
+        "user": device.user,
         "tenant": device.tenant,
         "taints": [],
         "scope": None,
