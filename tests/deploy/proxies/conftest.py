@@ -24,6 +24,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Grou
 @pytest.fixture(autouse=True)
 def _nothing_seen(ground: Ground) -> None:
     ground.service.seen.clear()
+    ground.service.answer_headers = []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

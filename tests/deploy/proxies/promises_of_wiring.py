@@ -295,6 +295,20 @@ class Wiring:
         assert [answer.status_code for answer in answers] == [200, 200]
         assert all("Set-Cookie" not in answer.headers for answer in answers)
 
+    @pytest.mark.parametrize("path", ["/a/shaped", "/public/shaped"])
+    @pytest.mark.parametrize("place", ["/-doorward-check", "/reports"])
+    async def test_the_service_cannot_have_the_proxy_go_elsewhere(
+        self, checked_edge: Edge, cookies: Checker, path: str, place: str
+    ) -> None:
+        """The check itself too, to whose answer with the bearer nginx would send whoever asked."""
+        checked_edge.ground.service.answer_headers = [("X-Accel-Redirect", place)]
+
+        answer = await ask(checked_edge, "GET", path, headers=COOKIE)
+
+        assert answer.content == b"shaped"
+        assert cookies.jwt not in str(answer.headers)
+        assert the_one(checked_edge).target == path
+
     @pytest.mark.parametrize(
         "path",
         [
