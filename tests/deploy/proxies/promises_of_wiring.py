@@ -309,6 +309,21 @@ class Wiring:
         assert cookies.jwt not in str(answer.headers)
         assert the_one(checked_edge).target == path
 
+    @pytest.mark.parametrize("path", ["/a", "/public/a"])
+    @pytest.mark.parametrize(
+        "protocols", [["h2c"], ["h2c", "websocket"], ["websocket, h2c"], ["h2c, websocket"]], ids=str
+    )
+    async def test_no_protocol_but_websocket_is_spoken_through_the_door(
+        self, checked_edge: Edge, cookies: Checker, path: str, protocols: list[str]
+    ) -> None:
+        """Over h2c, requests would follow that no check has seen, with any identity that they like."""
+        named = [("Upgrade", protocol) for protocol in protocols]
+
+        await ask(checked_edge, "GET", path, headers=[*COOKIE.items(), ("Connection", "Upgrade"), *named])
+
+        reached = [seen.values("Upgrade") for seen in checked_edge.ground.service.seen]
+        assert reached in ([], [[]], [["websocket"]])
+
     @pytest.mark.parametrize(
         "path",
         [
