@@ -26,7 +26,8 @@ class Seen:
 class FakeBackend:
     """`answer_headers`, `answer_status`, `answer_body` shape what `/api/shaped` says.
 
-    `/api/gated` waits for `gate` before it says anything.
+    The headers also stand on the answer that opens a WebSocket. `/api/gated` waits for `gate` before it says
+    anything.
     """
 
     url: str = ""
@@ -76,6 +77,8 @@ class FakeBackend:
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         """Says every message again."""
         response = web.WebSocketResponse()
+        for key, value in self.answer_headers:
+            response.headers.add(key, value)
         await response.prepare(request)
         async for message in response:
             await response.send_str(message.data)

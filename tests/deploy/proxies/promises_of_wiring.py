@@ -12,6 +12,12 @@ from tests.fakes.backend import Seen
 
 COOKIE = {"Cookie": "doorward_session=abc; other=1"}
 DEVICE = {"Authorization": "Bearer dwd_abc"}
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
 SHOWN = [
     {"Authorization": "Bearer dwd_abc"},
     {"Authorization": "bEARER  dwr_abc"},
@@ -294,6 +300,19 @@ class Wiring:
 
         assert [answer.status_code for answer in answers] == [200, 200]
         assert all("Set-Cookie" not in answer.headers for answer in answers)
+
+    async def test_the_service_cannot_set_cookies_with_a_handshake(
+        self, checked_edge: Edge, cookies: Checker
+    ) -> None:
+        """Some proxies pass the headers of a 101 on by another way; browsers keep its cookies."""
+        checked_edge.ground.service.answer_headers = [("Set-Cookie", "doorward_session=planted")]
+
+        answer = await ask(checked_edge, "GET", "/a/socket", headers=COOKIE | HANDSHAKE)
+
+        assert answer.status_code == 101
+        assert ("Set-Cookie" in answer.headers) is self.passes_cookies_of_a_handshake
+
+    passes_cookies_of_a_handshake = False
 
     @pytest.mark.parametrize("path", ["/a/shaped", "/public/shaped"])
     @pytest.mark.parametrize("place", ["/-doorward-check", "/reports"])

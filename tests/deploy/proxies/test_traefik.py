@@ -17,6 +17,7 @@ def make() -> Make:
 
 class TestWiring(Wiring):
     fails_with = 500  # Traefik has no way to say otherwise
+    passes_cookies_of_a_handshake = True  # nor to take them off
 
 
 async def test_a_slash_in_disguise_is_refused(checked_edge: Edge, tokens: Checker) -> None:
