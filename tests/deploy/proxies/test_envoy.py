@@ -11,7 +11,7 @@ from deploy.testing.parts import ROOT, envoy
 from tests.deploy.proxies.checker import Checker
 from tests.deploy.proxies.edges import Edge, Make, by_envoy
 from tests.deploy.proxies.promises import Devices, People
-from tests.deploy.proxies.promises_of_wiring import DEVICE, Wiring, ask, question
+from tests.deploy.proxies.promises_of_wiring import COOKIE, DEVICE, Wiring, ask, question
 
 pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="session")]
 
@@ -54,6 +54,18 @@ async def test_the_path_that_is_judged_is_the_path_that_is_forwarded(
 
     assert question(tokens.asked[0]) == ("GET", "/admin/x")
     assert [seen.target for seen in checked_edge.ground.service.seen] == ["/admin/x"]
+
+
+async def test_a_token_in_the_query_is_no_token_here(
+    checked_edge: Edge, cookies: Checker, tokens: Checker
+) -> None:
+    """It would be counted in place of the one that a check has answered: in somebody else's bucket."""
+    answers = [
+        await ask(checked_edge, "GET", "/reports?access_token=abc", headers=shown)
+        for shown in (COOKIE, DEVICE)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
 
 
 class TestPeople(People):
