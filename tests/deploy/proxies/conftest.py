@@ -1,6 +1,7 @@
 """One product for all four proxies, which come to its address one after the other."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,21 @@ async def checkers() -> AsyncIterator[tuple[Checker, Checker]]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def checked_edge(make: Make, ground: Ground, checkers: tuple[Checker, Checker]) -> AsyncIterator[Edge]:
     """The same proxy at another address, with stand-ins for the private listeners and the provider."""
+    async with _checked(make, ground, checkers) as edge:
+        yield edge
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def limited_edge(
+    make_limited: Make, ground: Ground, checkers: tuple[Checker, Checker]
+) -> AsyncIterator[Edge]:
+    """As `checked_edge`, with full buckets that hold little."""
+    async with _checked(make_limited, ground, checkers) as edge:
+        yield edge
+
+
+@asynccontextmanager
+async def _checked(make: Make, ground: Ground, checkers: tuple[Checker, Checker]) -> AsyncIterator[Edge]:
     cookies, tokens = checkers
     async with FakeIssuer.start() as issuer:
         wiring = replace(

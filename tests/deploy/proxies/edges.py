@@ -58,12 +58,14 @@ def by_caddy(wiring: Wiring, folder: Path) -> Part:
     )
 
 
-def by_traefik(wiring: Wiring, folder: Path) -> Part:
+def by_traefik(wiring: Wiring, folder: Path, changes: dict[str, str] | None = None) -> Part:
+    routers = _changed((DEPLOY / "traefik" / "doorward.yaml").read_text(), changes or {})
+    (folder / "doorward.yaml").write_text(routers)
     static = _changed(
         (DEPLOY / "traefik" / "traefik.yaml").read_text(),
         {
             "127.0.0.1:8080": f"127.0.0.1:{wiring.port}",
-            "deploy/traefik/doorward.yaml #": f"{DEPLOY / 'traefik' / 'doorward.yaml'} #",
+            "deploy/traefik/doorward.yaml #": f"{folder / 'doorward.yaml'} #",
         },
     )
     (folder / "traefik.yaml").write_text(static)
@@ -71,10 +73,27 @@ def by_traefik(wiring: Wiring, folder: Path) -> Part:
     return _part("traefik", wiring, command, _environment(wiring))
 
 
-def by_nginx(wiring: Wiring, folder: Path) -> Part:
+def by_limited_traefik(wiring: Wiring, folder: Path) -> Part:
+    return by_traefik(
+        wiring,
+        folder,
+        {
+            'average: {{ env "USER_RATE" | default "50" }}': "average: 1\n        period: 1h",
+            'burst: {{ env "USER_BURST" | default "200" }}': "burst: 3",
+        },
+    )
+
+
+def by_limited_nginx(wiring: Wiring, folder: Path) -> Part:
+    # The burst counts those beyond the first.
+    return by_nginx(wiring, folder, {"rate=50r/s": "rate=1r/m", "burst=200": "burst=2"})
+
+
+def by_nginx(wiring: Wiring, folder: Path, changes: dict[str, str] | None = None) -> Part:
     site = _changed(
         (DEPLOY / "nginx" / "doorward.conf").read_text(),
         {
+            **(changes or {}),
             "/var/log/nginx/doorward.log": str(folder / "access.log"),
             "X-Authz-Audience doorward-api": f"X-Authz-Audience {SERVICE_AUDIENCE}",
             **_addresses(wiring),
@@ -152,6 +171,8 @@ def _addresses(wiring: Wiring) -> dict[str, str]:
 
 def _changed(text: str, changes: dict[str, str]) -> str:
     """In one go, so that nothing that was put in is changed again."""
+    if not changes:
+        return text
     for old in changes:
         assert old in text, f"the configuration has no {old!r} any more"
     pattern = re.compile("|".join(re.escape(old) for old in sorted(changes, key=len, reverse=True)))

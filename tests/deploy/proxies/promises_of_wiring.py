@@ -51,6 +51,49 @@ def question(seen: Seen) -> tuple[str, str]:
     return seen.method, seen.target.removeprefix(prefix)
 
 
+class Limits:
+    """Of an edge that takes three requests at once, and next to none later."""
+
+    one_bucket = True
+    """Whether what a person does by cookie and by devices is counted together."""
+
+    async def test_a_user_over_the_limit_waits_while_another_is_free(
+        self, limited_edge: Edge, cookies: Checker
+    ) -> None:
+        cookies.lets_pass(X_User="alice")
+        of_alice = [await ask(limited_edge, "GET", "/reports", headers=SCRIPT) for _ in range(5)]
+        cookies.lets_pass(X_User="bob")
+        of_bob = await ask(limited_edge, "GET", "/reports", headers=SCRIPT)
+
+        assert [answer.status_code for answer in of_alice] == [200, 200, 200, 429, 429]
+        assert int(of_alice[-1].headers["Retry-After"]) >= 1
+        assert of_bob.status_code == 200
+        assert len(limited_edge.ground.service.seen) == 4
+
+    async def test_devices_count_with_their_owner(
+        self, limited_edge: Edge, cookies: Checker, tokens: Checker
+    ) -> None:
+        cookies.lets_pass(X_User="carol")
+        tokens.lets_pass(X_User="carol")
+        in_a_browser = [await ask(limited_edge, "GET", "/reports", headers=SCRIPT) for _ in range(2)]
+        by_a_device = [await ask(limited_edge, "GET", "/reports", headers=DEVICE) for _ in range(2)]
+
+        last = 429 if self.one_bucket else 200
+        assert [answer.status_code for answer in in_a_browser + by_a_device] == [200, 200, 200, last]
+
+    async def test_a_forged_name_takes_nothing_from_anybody(
+        self, limited_edge: Edge, cookies: Checker
+    ) -> None:
+        cookies.lets_pass(X_User="dave")
+        forged = SCRIPT | {"X-User": "erin"}
+        of_dave = [await ask(limited_edge, "GET", "/reports", headers=forged) for _ in range(4)]
+        cookies.lets_pass(X_User="erin")
+        of_erin = await ask(limited_edge, "GET", "/reports", headers=SCRIPT)
+
+        assert [answer.status_code for answer in of_dave] == [200, 200, 200, 429]
+        assert of_erin.status_code == 200
+
+
 class Wiring:
     """The attributes are what a proxy may do in its own way."""
 

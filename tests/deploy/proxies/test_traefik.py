@@ -3,9 +3,9 @@
 import pytest
 
 from tests.deploy.proxies.checker import Checker
-from tests.deploy.proxies.edges import Edge, Make, by_traefik
+from tests.deploy.proxies.edges import Edge, Make, by_limited_traefik, by_traefik
 from tests.deploy.proxies.promises import Devices, People
-from tests.deploy.proxies.promises_of_wiring import DEVICE, Wiring, ask
+from tests.deploy.proxies.promises_of_wiring import DEVICE, Limits, Wiring, ask
 
 pytestmark = [pytest.mark.traefik, pytest.mark.asyncio(loop_scope="session")]
 
@@ -13,6 +13,15 @@ pytestmark = [pytest.mark.traefik, pytest.mark.asyncio(loop_scope="session")]
 @pytest.fixture(scope="module")
 def make() -> Make:
     return by_traefik
+
+
+@pytest.fixture(scope="module")
+def make_limited() -> Make:
+    return by_limited_traefik
+
+
+class TestLimits(Limits):
+    one_bucket = False  # a middleware of Traefik counts for each router apart
 
 
 class TestWiring(Wiring):
