@@ -65,7 +65,7 @@ class ServiceCaller:
 
     @property
     def acting(self) -> Acting:
-        return Acting(self.owner.id, self.token.tenant_id)
+        return Acting(self.owner.id, self.token.tenant_id, self.token.id)
 
 
 @dataclass(frozen=True, slots=True)

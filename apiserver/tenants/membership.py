@@ -14,15 +14,23 @@ async def membership_of(
     """The membership of whoever acts, as it is now: the only way to it for a service.
 
     Raises `ProblemError` (404, of the `thing` that was asked for) for a tenant that they are not in, or do
-    not act in, as for one that never was.
+    not act in, as for one that never was; for a service also when it was revoked since it was let in.
     """
     membership = None
     # Without this a service token would open all tenants of its maker.
-    if acting.may_enter(tenant_id):
+    if acting.may_enter(tenant_id) and not await _was_revoked(transaction, acting):
         membership = await transaction.tenants.membership(tenant_id, acting.user_id)
     if membership is None:
         raise no_such_thing(thing)
     return membership
+
+
+async def _was_revoked(transaction: Transaction, acting: Acting) -> bool:
+    """Without this a request that keeps its body back, or reads an export slowly, outlives the token."""
+    if acting.service_token_id is None:
+        return False
+    token = await transaction.service_tokens.by_id(acting.service_token_id)
+    return token is None or token.revoked_at is not None
 
 
 async def membership_for(

@@ -1,6 +1,7 @@
 """Who makes, sees and ends the services of a tenant, also when several things happen at once."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,15 @@ import pytest_asyncio
 from apiserver.tenants.tenants import TenantId
 from tests.apiserver.callers import holder
 from tests.apiserver.tenants.people import DEVICES, TENANTS, Person
-from tests.apiserver.tenants.services import AUDIT, NEVER_WAS, SERVICE_TOKENS, give, service_of
+from tests.apiserver.tenants.services import (
+    AUDIT,
+    NEVER_WAS,
+    REGISTRATION_TOKENS,
+    SERVICE_TOKENS,
+    give,
+    service_of,
+)
+from tests.fakes.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -147,6 +156,30 @@ class TestAtOnce:
 
         assert late.refusal == (401, "service_token_revoked")
         assert {reply.status for reply in await begun} <= {201, 401}
+
+    @pytest.mark.parametrize("path", [DEVICES, REGISTRATION_TOKENS])
+    async def test_a_request_that_keeps_its_body_back_does_nothing_after_a_revocation(
+        self, alice: Person, works: TenantId, path: str
+    ) -> None:
+        """Who holds a secret that is about to be found out could open many of these, and wait."""
+        service, ended = await service_of(alice, works), asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            yield b'{"name": "late"' if path == DEVICES else b'{"label": "late"'
+            await ended.wait()
+            yield b"}"
+
+        sent = {"Authorization": f"Bearer {service.bearer()}", "Content-Type": "application/json"}
+        request = asyncio.ensure_future(
+            alice.server.public.post(f"/api/v1{path}", data=slow_body(), headers=sent)
+        )
+        shown = f"{SERVICE_TOKENS}/{service.id}"
+        await eventually(lambda: alice.done("GET", shown), lambda token: token["last_used_at"] is not None)
+        await alice.done("POST", f"{shown}/revoke")
+        ended.set()
+
+        assert (await request).status == 404
+        assert (await alice.done("GET", f"{path}?tenant_id={works}"))["items"] == []
 
     async def test_who_is_removed_leaves_no_service_that_was_made_meanwhile(
         self, alice: Person, bob: Person, works: TenantId
