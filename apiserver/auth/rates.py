@@ -58,15 +58,18 @@ class CallerCounts:
             return
         token, owner = owned
         # In this order: what a token is refused takes nothing from its owner's other tokens.
-        standings = [await self.limiter.spend(TOKEN, token), await self.limiter.spend(OWNER, owner)]
+        standings = [await self.limiter.spend(TOKEN, token)]
+        if owner is not None:
+            standings.append(await self.limiter.spend(OWNER, owner))
         request[RATE_LIMIT_HEADERS] = limit_headers(standings)
 
-    def _owned(self, caller: Caller) -> tuple[str, str] | None:
+    def _owned(self, caller: Caller) -> tuple[str, str | None] | None:
         """The token and its owner; None for who has none that is worth anything."""
         match caller:
             case UserCaller():
-                # Each refresh brings another JWT, so all of them are the user.
-                return caller.user.id, caller.user.id
+                # Each refresh brings another JWT, so all of them are the user. Not their owner: who stole a
+                # few device tokens could use up its budget, and nobody would be let in to revoke them.
+                return caller.user.id, None
             case DeviceCaller():
                 return caller.device.id, caller.device.owner_id
             case ServiceCaller():

@@ -158,15 +158,16 @@ async def test_a_suspended_device_uses_up_its_address(database: Path) -> None:
 async def test_a_registration_token_that_has_ended_uses_up_its_address_and_not_its_owner(
     database: Path, end: str
 ) -> None:
-    async with limited(database, RATE_LIMIT_ADDRESS="1/minute", RATE_LIMIT_OWNER="2/minute") as world:
+    async with limited(database, RATE_LIMIT_ADDRESS="1/minute", RATE_LIMIT_OWNER="1/minute") as world:
         alice = await world.person()
+        device = await device_of(alice)
         ended: dict[str, Any] = {end: world.clock.now()}
         token = await alice.token(**ended)
         first, second = [await token.register(), await token.register()]
 
         assert first.status in {401, 403}
         assert second.refusal == TOO_MANY
-        assert (await ask(world, alice.bearer())).status == 200
+        assert (await my_device(world, device)).status == 200
 
 
 async def test_a_provider_that_is_away_costs_an_address_nothing(database: Path) -> None:
@@ -190,7 +191,7 @@ async def test_a_device_has_its_own_limit(database: Path) -> None:
 
 
 async def test_what_a_token_is_refused_takes_nothing_from_its_owner(database: Path) -> None:
-    limits = {"RATE_LIMIT_TOKEN": "3/minute", "RATE_LIMIT_OWNER": "7/minute"}
+    limits = {"RATE_LIMIT_TOKEN": "3/minute", "RATE_LIMIT_OWNER": "5/minute"}
     async with limited(database, **limits) as world:
         alice = await world.person()
         device = await device_of(alice)
@@ -200,21 +201,32 @@ async def test_what_a_token_is_refused_takes_nothing_from_its_owner(database: Pa
         statuses = [(await world.call("POST", DEVICES, other, json={})).status for _ in range(3)]
 
     assert refused.headers["RateLimit-Policy"] == '"token";q=3;w=60'
-    # Two requests of alice, three of the device, and two more are seven.
+    # Three requests of the device, and two more are five.
     assert statuses == [422, 422, 429]
 
 
 async def test_all_that_an_owner_has_shares_one_limit(database: Path) -> None:
-    async with limited(database, RATE_LIMIT_OWNER="5/minute") as world:
+    async with limited(database, RATE_LIMIT_OWNER="2/minute") as world:
         alice, bob = await world.person(), await world.person()
-        devices = [await device_of(alice, name) for name in ("one", "two")]
-        statuses = [(await my_device(world, device)).status for device in devices]
-        refused = await ask(world, alice.bearer())
+        devices = [await device_of(alice, name) for name in ("one", "two", "three")]
+        *answered, refused = [await my_device(world, device) for device in devices]
 
-        assert statuses == [200, 200]
+        assert [answer.status for answer in answered] == [200, 200]
         assert refused.refusal == TOO_MANY
-        assert refused.headers["RateLimit-Policy"] == '"owner";q=5;w=60'
-        assert (await ask(world, bob.bearer())).status == 200
+        assert refused.headers["RateLimit-Policy"] == '"owner";q=2;w=60'
+        assert (await my_device(world, await device_of(bob))).status == 200
+
+
+async def test_whatever_an_owners_things_do_the_owner_can_stop_them(database: Path) -> None:
+    """Else a thief of a few device tokens could keep the only one out who may revoke them."""
+    async with limited(database, RATE_LIMIT_OWNER="2/minute") as world:
+        alice = await world.person()
+        device = (await alice.register()).device()
+        statuses = [(await my_device(world, device["device_token"])).status for _ in range(3)]
+        stopped = await alice.do("revoke", device["id"])
+
+    assert statuses == [200, 200, 429]
+    assert stopped.status == 200
 
 
 async def test_all_tokens_of_a_user_are_one(database: Path) -> None:
@@ -236,14 +248,19 @@ async def test_a_registration_token_has_its_own_limit(database: Path) -> None:
 async def test_answers_to_good_credentials_tell_what_is_left(database: Path) -> None:
     async with limited(database, RATE_LIMIT_TOKEN="5/minute", RATE_LIMIT_OWNER="9/hour") as world:
         alice = await world.person()
+        device = await device_of(alice)
+        await my_device(world, device)
         world.clock.advance(seconds=10)
-        answered = await ask(world, alice.bearer())
-        not_there = await ask(world, alice.bearer(), f"{DEVICES}/dev_{'0' * 22}")
+        answered = await my_device(world, device)
+        refused = await ask(world, device)
+        in_person = await ask(world, alice.bearer(), f"{DEVICES}/dev_{'0' * 22}")
 
     assert answered.headers["RateLimit-Policy"] == '"token";q=5;w=60, "owner";q=9;w=3600'
     assert answered.headers["RateLimit"] == '"token";r=3;t=50, "owner";r=7;t=3590'
-    assert not_there.status == 404
-    assert not_there.headers["RateLimit"] == '"token";r=2;t=50, "owner";r=6;t=3590'
+    assert refused.status == 403
+    assert refused.headers["RateLimit"] == '"token";r=2;t=50, "owner";r=6;t=3590'
+    assert in_person.status == 404
+    assert in_person.headers["RateLimit"] == '"token";r=2;t=50'
 
 
 async def test_a_streamed_answer_tells_it_too(database: Path) -> None:
