@@ -1,6 +1,7 @@
 """`POST /api/v1/token`: a secret of ours for a JWT of minutes (RFC 8693)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -9,10 +10,11 @@ from aiohttp import web
 
 from apiserver.answers import json_answer
 from apiserver.auth.labels import label_of
+from apiserver.auth.look_up import Holder
 from apiserver.auth.rates import CallerCounts
 from apiserver.auth.secrets_presented import SecretAuthenticator
 from apiserver.exchange.forms import read_form
-from apiserver.exchange.minting import Minter
+from apiserver.exchange.minting import Minted, Minter
 from apiserver.exchange.oauth import OAuthError
 from apiserver.exchange.subject import ScopeError, Subject
 from apiserver.exchange.subjects import Subjects
@@ -67,30 +69,25 @@ class TokenExchange:
 
     async def exchange(self, request: web.Request) -> web.Response:
         try:
-            answer = await self._exchanged(request)
+            form = _exchange_form(await read_form(request))
+            audience = self._audience_of(form)
+            caller = await self._holder(_presented(form))
         except OAuthError:
             await self.counts.stranger(request)
             raise
-        return json_answer(answer)
-
-    async def _exchanged(self, request: web.Request) -> ExchangeAnswer:
-        form = _exchange_form(await read_form(request))
-        audience = self._audience_of(form)
-        presented = _presented(form)
-        try:
-            subject = await self._subject(request, presented, form.scope)
+        request[CALLER_LABEL] = label_of(caller)
+        # From here on it is known who asks: whatever is refused now counts for nobody else.
+        await self.counts.caller(request, caller)
+        with _refusals_told():
+            subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
+            if form.scope is not None:
+                subject = _narrowed(subject, form.scope)
             minted = self.minter.mint(subject, audience)
-        except InvalidTokenError as refusal:
-            raise _not_accepted(refusal.cause) from None
-        except ProblemError as refusal:
-            raise _refused(refusal) from None
-        return ExchangeAnswer(
-            access_token=minted.text,
-            issued_token_type=form.requested_token_type,
-            token_type="Bearer",  # noqa: S106 - the name of a type
-            expires_in=int((minted.expires_at - minted.issued_at).total_seconds()),
-            scope=None if subject.scopes is None else " ".join(subject.scopes),
-        )
+        return json_answer(_answer(form, subject, minted))
+
+    async def _holder(self, presented: PresentedSecret) -> Holder:
+        with _refusals_told():
+            return await self.secrets.holder(presented)
 
     def _audience_of(self, form: ExchangeForm) -> str:
         audience = form.audience or self.audiences[0]
@@ -98,12 +95,15 @@ class TokenExchange:
             raise OAuthError("invalid_target", "There are no tokens for this audience. Ask the operator.")
         return audience
 
-    async def _subject(self, request: web.Request, presented: PresentedSecret, scope: str | None) -> Subject:
-        caller = await self.secrets.holder(presented)
-        request[CALLER_LABEL] = label_of(caller)
-        await self.counts.caller(request, caller)
-        subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
-        return subject if scope is None else _narrowed(subject, scope)
+
+def _answer(form: ExchangeForm, subject: Subject, minted: Minted) -> ExchangeAnswer:
+    return ExchangeAnswer(
+        access_token=minted.text,
+        issued_token_type=form.requested_token_type,
+        token_type="Bearer",  # noqa: S106 - the name of a type
+        expires_in=int((minted.expires_at - minted.issued_at).total_seconds()),
+        scope=None if subject.scopes is None else " ".join(subject.scopes),
+    )
 
 
 def _exchange_form(form: Mapping[str, str]) -> ExchangeForm:
@@ -137,6 +137,17 @@ def _narrowed(subject: Subject, scope: str) -> Subject:
     except ScopeError:
         told = " ".join(sorted(subject.grantable))
         raise OAuthError("invalid_scope", f"The scopes to be had with this subject_token: {told}.") from None
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """What speaks against the secret, as `OAuthError`."""
+    try:
+        yield
+    except InvalidTokenError as refusal:
+        raise _not_accepted(refusal.cause) from None
+    except ProblemError as refusal:
+        raise _refused(refusal) from None
 
 
 def _not_accepted(cause: str) -> OAuthError:

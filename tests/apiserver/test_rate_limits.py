@@ -350,12 +350,13 @@ def test_the_store_never_shows_its_password(database: Path) -> None:
     assert "hush" not in f"{settings} {secrets} {secrets.rate_limit_store}"
 
 
-async def exchanged(world: World, secret: str, address: str = HERE) -> tuple[int, str | None]:
+async def exchanged(world: World, secret: str, address: str = HERE, **more: str) -> tuple[int, str | None]:
     """Status and OAuth error of an exchange."""
     form = {
         "grant_type": GRANT_TYPE,
         "subject_token": secret,
         "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        **more,
     }
     answer = await world.call("POST", "/api/v1/token", None, data=form, headers={"X-Forwarded-For": address})
     return answer.status, answer.body.get("error")
@@ -377,3 +378,24 @@ async def test_an_exchange_counts_for_its_token_and_never_for_its_address(databa
         statuses = [(await exchanged(world, device))[0] for _ in range(21)]
 
     assert statuses == [200] * 20 + [429]
+
+
+async def test_a_good_secret_counts_for_no_address_also_where_what_it_asks_for_is_refused(
+    database: Path,
+) -> None:
+    async with limited(database, RATE_LIMIT_ADDRESS="1/minute", RATE_LIMIT_TOKEN="20/minute") as world:
+        device = await device_of(await world.person())
+        refused = [await exchanged(world, device, scope="tokens:write") for _ in range(3)]
+
+        assert refused == [(400, "invalid_scope")] * 3
+        assert (await ask(world, None)).status == 401
+
+
+async def test_an_ended_registration_token_that_is_exchanged_counts_once_for_its_address(
+    database: Path,
+) -> None:
+    async with limited(database, RATE_LIMIT_ADDRESS="2/minute") as world:
+        token = await (await world.person()).token(expires_at=world.clock.now())
+        refused = [await exchanged(world, token.made.secret) for _ in range(3)]
+
+    assert refused == [(400, "invalid_request")] * 2 + [(429, "temporarily_unavailable")]
