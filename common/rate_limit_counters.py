@@ -1,5 +1,6 @@
 """Where requests are counted: in the memory of this process, or in Redis for all processes together."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,8 +71,9 @@ class WindowStorage(Storage):
         super().__init__()
         self._clock = clock
         self._most = most
-        # In the order in which they began, which is also that in which they end.
-        self._windows: dict[str, Window] = {}
+        # In the order in which they began, which is also that in which they end. To find the first of a plain
+        # dict takes longer with each one that was deleted before it.
+        self._windows = OrderedDict[str, Window]()
         self.last_hit = Window(0)
 
     @property

@@ -6,6 +6,7 @@ Who is counted, and which rule applies, is decided by each server; where the cou
 
 import ipaddress
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ DEFAULT_RATE_OF_ADDRESS = "1200/minute"
 _OFF = "off"
 # RFC 9651 section 3.3.1: an integer of a structured field has at most 15 digits.
 _MOST = 10**15 - 1
+_IN_NO_TIME = re.compile("(/|per) *0+ *[a-z]", re.IGNORECASE)
 _PREFIX_OF_ONE_HOLDER = 64
 
 
@@ -137,8 +139,9 @@ def read_rule(environment: Environment, setting: str, name: str, default: str) -
     except ValueError:
         environment.fault(f"{setting} is {text!r}: write one rate such as {default} or 10/second, or off.")
         return None
-    if not 0 < item.amount <= _MOST:
-        environment.fault(f"{setting} is {text!r}: use a number from 1 to {_MOST}, or off for no limit.")
+    # The library makes one of none: `9 per 0 minutes` would be another rate than what was written.
+    if not 0 < item.amount <= _MOST or item.get_expiry() > _MOST or _IN_NO_TIME.search(text):
+        environment.fault(f"{setting} is {text!r}: use numbers from 1 to {_MOST}, or off for no limit.")
     return Rule(name, item)
 
 

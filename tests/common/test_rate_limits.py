@@ -1,5 +1,6 @@
 """Budgets in the memory of one process: what they allow, tell and forget, and how they are written."""
 
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -8,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from common.env import Environment
 from common.problems import ProblemCode, ProblemError
-from common.rate_limit_counters import MemoryCounters, WindowStorage
+from common.rate_limit_counters import MOST_KEYS, MemoryCounters, WindowStorage
 from common.rate_limits import (
     RateLimiter,
     Rule,
@@ -150,6 +151,21 @@ async def test_a_flood_from_many_addresses_does_not_grow_without_end() -> None:
     assert storage.reset() == 10
 
 
+async def test_a_flood_from_many_addresses_costs_each_no_more_than_before() -> None:
+    """Else it would pay to ask from many: each refusal would cost more than the request."""
+    storage = WindowStorage(FakeClock(), MOST_KEYS)
+
+    def cost_of_each(numbers: range) -> float:
+        started = time.process_time()
+        for number in numbers:
+            storage.incr(f"address-{number}", 60)
+        return (time.process_time() - started) / len(numbers)
+
+    with_room = cost_of_each(range(MOST_KEYS))
+
+    assert cost_of_each(range(MOST_KEYS, 4 * MOST_KEYS)) < 6 * with_room
+
+
 async def test_the_newest_of_a_flood_stay_counted() -> None:
     budget = Budget(TOKEN, most_keys=10)
     for number in range(100):
@@ -227,10 +243,12 @@ def test_what_is_no_rate_is_refused_in_a_sentence(text: str) -> None:
     assert rule_of(text)[1] == [f"RATE is {text!r}: write one rate such as 7/hour or 10/second, or off."]
 
 
-@pytest.mark.parametrize("text", ["0/minute", "1000000000000000/minute"])
+@pytest.mark.parametrize(
+    "text", ["0/minute", "1000000000000000/minute", "9 per 40000000 years", "9 per 0 minutes", "9/00Hours"]
+)
 def test_a_rate_that_nobody_can_have_meant_is_refused(text: str) -> None:
     assert rule_of(text)[1] == [
-        f"RATE is {text!r}: use a number from 1 to 999999999999999, or off for no limit."
+        f"RATE is {text!r}: use numbers from 1 to 999999999999999, or off for no limit."
     ]
 
 
