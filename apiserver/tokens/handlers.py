@@ -42,6 +42,9 @@ class RegistrationTokenHandlers:
         body = parse_body(raw, NewRegistrationToken)
         with values_checked():
             asked = checked_token(body, actor.at)
+        if asked.pre_approved or asked.taints:
+            # Without this, who may write tokens alone could approve devices by way of one.
+            check_scope(request[MEMBER], Scope.DEVICES_WRITE)
         repeatable = repeatable_request(request, raw, actor)
         tenant_id = await tenant_meant(self.storage, body.tenant_id, acting)
         token = await self.lifecycle.create(acting, tenant_id, asked, actor, repeatable)

@@ -270,6 +270,20 @@ class TestItsScopes:
         assert refused.refusal == (403, "insufficient_scope")
         assert (await service.call("POST", path, {"devices": "keep"})).status == 200
 
+    @pytest.mark.parametrize("given", [{"pre_approved": True}, {"taints": ["prod"]}], ids=str)
+    async def test_it_vouches_for_no_devices_by_a_token_without_the_scope_for_devices(
+        self, alice: Person, works: TenantId, given: dict[str, Any]
+    ) -> None:
+        """Its maker may approve devices; it may not, and nobody who joins by what it makes is approved."""
+        service = await service_of(alice, works, "tokens:write")
+        both = await service_of(alice, works, "tokens:write", "devices:write")
+
+        refused = await service.call("POST", REGISTRATION_TOKENS, {"label": "lab", **given})
+
+        assert refused.refusal == (403, "insufficient_scope")
+        assert (await service.call("POST", REGISTRATION_TOKENS, {"label": "lab"})).status == 201
+        assert (await both.call("POST", REGISTRATION_TOKENS, {"label": "lab", **given})).status == 201
+
     @pytest.mark.parametrize("claim", ["tenants:admin", "tenants:admin devices:read"])
     async def test_nobody_gives_a_scope_that_their_own_login_lacks(self, alice: Person, claim: str) -> None:
         narrowed = alice.with_claims(scope=claim)
