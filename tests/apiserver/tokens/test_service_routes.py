@@ -1,10 +1,14 @@
 """Every operation there is, asked by services: the list of those that they may use, each with its scope."""
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import pytest
 
 from apiserver.auth.scopes import Scope
+from apiserver.exchange.token import GRANT_TYPE, TYPES_OF_KIND
+from apiserver.tokens.secret import SecretKind
 from tests.apiserver.callers import Caller, holder, user
 from tests.apiserver.server import ApiServer
 from tests.fakes.issuer import FakeIssuer
@@ -33,6 +37,8 @@ OPEN_TO_SERVICES = {
     "POST /api/v1/audit-events/verify": "audit:read",
     "POST /api/v1/introspect": "tokens:introspect",
 }
+Some: TypeAlias = Callable[[ApiServer, Caller, set[str]], Awaitable[Caller]]
+ALL = {scope.value for scope in Scope}
 _PREFIXES = {
     "tenant": "ten",
     "user": "usr",
@@ -65,6 +71,18 @@ async def service(server: ApiServer, maker: Caller, scopes: set[str]) -> Caller:
     return holder(server, made["token"])
 
 
+async def jwt_of_service(server: ApiServer, maker: Caller, scopes: set[str]) -> Caller:
+    """With a JWT that was narrowed to these, of a service that has all."""
+    form = {
+        "grant_type": GRANT_TYPE,
+        "subject_token": (await service(server, maker, ALL)).bearer(),
+        "subject_token_type": TYPES_OF_KIND[SecretKind.SERVICE],
+        "scope": " ".join(sorted(scopes)),
+    }
+    answer = await (await server.public.post("/api/v1/token", data=form)).json()
+    return holder(server, answer["access_token"])
+
+
 async def outcome(caller: Caller, operation: str) -> tuple[int, str | None]:
     """Status and code, or the error of OAuth: an empty body is enough to be let in, or not."""
     method, path = operation.split()
@@ -79,10 +97,14 @@ def refused_for_its_kind(told: tuple[int, str | None]) -> bool:
     return told == (403, "forbidden")
 
 
+by_secret_and_by_jwt = pytest.mark.parametrize("some", [service, jwt_of_service], ids=["secret", "jwt"])
+
+
+@by_secret_and_by_jwt
 async def test_a_service_with_all_scopes_is_let_into_these_operations_and_no_others(
-    server: ApiServer, alice: Caller
+    server: ApiServer, alice: Caller, some: Some
 ) -> None:
-    all_powerful = await service(server, alice, {scope.value for scope in Scope})
+    all_powerful = await some(server, alice, ALL)
     outcomes = {operation: await outcome(all_powerful, operation) for operation in await operations(server)}
 
     assert {name for name, told in outcomes.items() if not refused_for_its_kind(told)} == set(
@@ -92,13 +114,14 @@ async def test_a_service_with_all_scopes_is_let_into_these_operations_and_no_oth
     assert {status for status, _ in let_in} <= {200, 201, 400, 404, 422}
 
 
+@by_secret_and_by_jwt
 @pytest.mark.parametrize("operation", OPEN_TO_SERVICES)
 async def test_it_takes_one_scope_and_that_one_alone(
-    server: ApiServer, alice: Caller, operation: str
+    server: ApiServer, alice: Caller, operation: str, some: Some
 ) -> None:
     needed = OPEN_TO_SERVICES[operation]
-    without = await service(server, alice, {scope.value for scope in Scope} - {needed})
-    with_it = await service(server, alice, {needed})
+    without = await some(server, alice, ALL - {needed})
+    with_it = await some(server, alice, {needed})
 
     assert await outcome(without, operation) == (403, "insufficient_scope")
     assert (await outcome(with_it, operation))[0] != 403
