@@ -27,7 +27,7 @@ PAUSE_S = 1.0
 
 _LONGEST_QUESTION_S = 0.5
 _TIMEOUT_S = 0.25
-_MOST_CONNECTIONS = 32
+MOST_CONNECTIONS = 32
 # RedisClusterException is no RedisError. An OSError comes from connections that break while they are closed.
 _FAULTS = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 
@@ -43,7 +43,7 @@ class RedisCounters:
         self._limiter = FixedWindowRateLimiter(storage)
         self._local = local
         self._clock = clock
-        self._places = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
         self._is_away = False
         self._ask_again_at = 0.0
         self._outages = Counter(
@@ -53,10 +53,12 @@ class RedisCounters:
         )
 
     async def hit(self, rule: Rule, key: str) -> Standing:
-        if self._is_away and self._clock.monotonic() < self._ask_again_at:
-            return await self._local.hit(rule, key)
-        # While it is away this caller tries for all; the others do not wait for how that goes.
-        self._ask_again_at = self._clock.monotonic() + PAUSE_S
+        is_trial = self._is_away
+        if is_trial:
+            if self._clock.monotonic() < self._ask_again_at:
+                return await self._local.hit(rule, key)
+            # This caller tries for all; the others do not wait for how that goes.
+            self._ask_again_at = self._clock.monotonic() + PAUSE_S
         try:
             # A connection whose answer nobody waits for any more is closed by the client library.
             async with asyncio.timeout(_LONGEST_QUESTION_S), self._places:
@@ -64,7 +66,10 @@ class RedisCounters:
         except _FAULTS as error:
             self._went_away(error)
             return await self._local.hit(rule, key)
-        self._came_back()
+        # Not by an answer to what was asked before it went away: one that is slow would come and go with each
+        # request, and every other one would wait for it in vain.
+        if is_trial:
+            self._came_back()
         return standing
 
     async def _ask(self, rule: Rule, key: str) -> Standing:
@@ -84,9 +89,8 @@ class RedisCounters:
             log.warning("rate_limit_store_away", error=type(error).__name__)
 
     def _came_back(self) -> None:
-        if self._is_away:
-            self._is_away = False
-            log.info("rate_limit_store_back")
+        self._is_away = False
+        log.info("rate_limit_store_back")
 
 
 class _Options(TypedDict, total=False):

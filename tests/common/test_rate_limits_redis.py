@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from common.problems import ProblemError
 from common.rate_limit_counters import open_counters
-from common.rate_limit_redis import PAUSE_S
+from common.rate_limit_redis import MOST_CONNECTIONS, PAUSE_S
 from common.rate_limits import RateLimiter, Rule, Standing, limit_headers
 from common.redis_url import parse_redis_address
 from tests.fakes.clock import FakeClock
@@ -185,6 +185,21 @@ async def test_a_silent_redis_is_waited_for_once_and_not_for_long(server: RedisS
 
         assert time.monotonic() - started < 2
         assert budget.outages() == 1
+
+
+async def test_an_answer_to_what_was_asked_before_an_outage_is_not_its_end(server: RedisServer) -> None:
+    """Else a slow Redis would be away and back with every other request, and each of them would wait."""
+    async with budget_at(server.url, Rule("token", parse("1000/minute"))) as budget:
+        await budget.spend()
+        server.pause()
+        with capture_logs() as logs:
+            # The last one asks when the first has given up.
+            asked = [asyncio.ensure_future(budget.spend()) for _ in range(MOST_CONNECTIONS + 1)]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            server.resume()
+            await asyncio.gather(*asked)
+
+    assert [entry["event"] for entry in logs] == ["rate_limit_store_away"]
 
 
 async def test_a_request_that_left_takes_nobody_elses_answer(server: RedisServer) -> None:
