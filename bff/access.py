@@ -15,12 +15,15 @@ from common.rate_limits import ADDRESS, RateLimiter, key_of_address
 from common.request_keys import CALLER_LABEL, CLIENT_ADDRESS, CallerLabel
 from common.routing import Route
 
+LOGOUT_GOES_ON: web.RequestKey[bool] = web.RequestKey("logout_goes_on", bool)
+"""There for a ticket of a logout that is good: who has it was signed in just now."""
+
 
 class Access(Enum):
     ANYONE = auto()
     """No credential is needed; what the handler needs beyond that, it checks itself. Counted by address."""
     EITHER = auto()
-    """As `ANYONE`, but not counted when the handler has found a live session."""
+    """As `ANYONE`, but not counted when the handler has found a live session, or a logout that goes on."""
     SESSION = auto()
     """A live session; unsafe methods pass the CSRF rules. Counts as activity. By address, without one."""
     PROVIDER = auto()
@@ -96,7 +99,7 @@ class AccessGuard:
         return with_session
 
     async def _count_without_session(self, request: web.Request) -> None:
-        if CURRENT_SESSION not in request:
+        if CURRENT_SESSION not in request and LOGOUT_GOES_ON not in request:
             await self._count(request)
 
     async def _count(self, request: web.Request) -> None:

@@ -44,7 +44,7 @@ def web_routes(mount: str, handlers: WebHandlers) -> list[Route[Access]]:
         Route("POST", f"{mount}/refresh", user.refresh, session, "Refresh the access token"),
         Route("POST", f"{mount}/logout", logout.post, either, "End the session"),
         Route("GET", f"{mount}/logout", logout.get, either, "End the session, for links of this site"),
-        Route("GET", f"{mount}/logout/{{ticket}}", logout.to_provider, anyone, "Go on to the provider"),
+        Route("GET", f"{mount}/logout/{{ticket}}", logout.to_provider, either, "Go on to the provider"),
         Route("POST", f"{mount}/backchannel-logout", backchannel.handle, provider, "Provider ends a login"),
         Route("GET", f"{mount}/sessions", listing.show, session, "My sessions on other browsers"),
         Route("DELETE", f"{mount}/sessions/{{id}}", listing.kill, session, "End one of them"),

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from bff.access import LOGOUT_GOES_ON
 from bff.answers import wants_json
 from bff.csrf import CsrfRules
 from bff.events import Events
@@ -74,7 +75,10 @@ class Logout:
         ticket = request.match_info["ticket"]
         sealed = await self.sessions.store.take_once(_ticket_name(ticket))
         url = self.sealer.open(_PURPOSE, ticket, sealed) if sealed is not None else None
-        return _see_other(url.decode() if url is not None else "/")
+        if url is None:
+            return _see_other("/")
+        request[LOGOUT_GOES_ON] = True
+        return _see_other(url.decode())
 
     async def _end(self, request: web.Request) -> web.Response:
         # A task of its own: a page that logs out and leaves at once has logged out.

@@ -129,6 +129,19 @@ async def test_a_session_passes_behind_an_address_that_others_have_used_up(metho
     assert answer.is_success
 
 
+async def test_a_logout_goes_on_to_the_provider_behind_an_address_that_others_have_used_up() -> None:
+    """Else who logs out where others flood stays signed in at the provider, on a computer that others use."""
+    async with limited("2/minute") as agent:
+        browser = await agent.signed_in()
+        logout_url = (await browser.call("POST", "/logout", **HERE)).json()["logout_url"]
+        await flooded(agent, 2)
+        answers = [await browser.navigate(logout_url, **HERE) for _ in range(2)]
+
+    assert answers[0].status_code == 303
+    assert answers[0].headers["Location"].startswith(agent.issuer.url)
+    assert answers[1].status_code == 429
+
+
 async def test_a_session_uses_up_no_address() -> None:
     async with limited("2/minute") as agent:
         browser = await agent.signed_in()
