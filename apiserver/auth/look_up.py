@@ -86,7 +86,7 @@ class LookUp:
             case "device":
                 device, token = await self._device(claims.credential)
                 _check_same(device.id, claims)
-                return DeviceCaller(device, token, _device_scopes(claims))
+                return DeviceCaller(device, token, _device_scopes(claims), by_jwt=True)
             case "registration":
                 registration_token, secret = await self._registration_token(claims.credential)
                 _check_same(registration_token.id, claims)

@@ -28,12 +28,13 @@ class UserCaller:
 class DeviceCaller:
     """A device, as it was when it was looked up: neither ended nor suspended.
 
-    It came with its device token `token`, or with a JWT that was made of it and may be narrowed.
+    It came with its device token `token`, or `by_jwt`: with a JWT that was made of it and may be narrowed.
     """
 
     device: Device
     token: StoredSecret
     scopes: frozenset[DeviceScope] = ALL_DEVICE_SCOPES
+    by_jwt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

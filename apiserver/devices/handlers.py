@@ -109,6 +109,13 @@ class DeviceHandlers:
 
     async def rotate_my_token(self, request: web.Request) -> web.Response:
         caller = request[DEVICE]
+        if caller.by_jwt:
+            # It would outlive its five minutes: whoever saw one of them would have the device for ever.
+            raise ProblemError(
+                ProblemCode.FORBIDDEN,
+                "A new device token is given for the device token alone, not for a JWT that was made of it.",
+                cause="by_jwt",
+            )
         actor = actor_of(request, caller, self.clock.now())
         return json_answer(device_token_answer(await self.lifecycle.rotate_token(caller.device, actor)))
 

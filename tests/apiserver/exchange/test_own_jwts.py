@@ -70,7 +70,15 @@ async def test_a_device_that_may_only_write_reads_nothing(desk: Office) -> None:
     device = holder(desk.server, await desk.jwt("device", scope="self:write"))
 
     assert (await device.call("GET", "/devices/me")).refusal == (403, "insufficient_scope")
-    assert (await device.call("POST", "/devices/me/rotate-token")).status == 200
+    assert (await device.call("DELETE", "/devices/me")).status == 204
+
+
+async def test_it_is_never_exchanged_for_a_device_token(desk: Office) -> None:
+    """Any service that was shown it would have the device for ever, and could shut the device itself out."""
+    device = holder(desk.server, await desk.jwt("device"))
+
+    assert (await device.call("POST", "/devices/me/rotate-token")).refusal == (403, "forbidden")
+    assert (await device.call("GET", "/devices/me")).status == 200
 
 
 @pytest.mark.parametrize("kind", ["device", "registration", "service"])
