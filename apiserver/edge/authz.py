@@ -34,7 +34,8 @@ class Authz:
         """Everything below `/authz`, whatever the method. The body of a question is never read."""
         app = web.Application()
         app.router.add_route("*", "", self.answer)
-        app.router.add_route("*", "/{path:.*}", self.answer)
+        # A line break is part of a path as well.
+        app.router.add_route("*", "/{path:(?s:.*)}", self.answer)
         app.on_response_prepare.append(_set_all_headers)
         return app
 

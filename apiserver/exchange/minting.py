@@ -84,6 +84,8 @@ class MintedOnce:
         half_of_life = (minted.expires_at - minted.issued_at) / 2
         return (
             claims_of(former) == claims_of(subject)
+            # A clock that was put back: nobody would believe it yet, and later it would hold for too long.
+            and minted.issued_at <= now
             and minted.expires_at - now > half_of_life
             and (subject.ends_at is None or minted.expires_at <= subject.ends_at)
             and minted.signed_by == self._minter.keys.signer().id

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import ClientResponse
+from yarl import URL
 
 from apiserver.devices.device import DeviceId
 from apiserver.exchange.token import GRANT_TYPE
@@ -76,7 +77,11 @@ class Office:
         return await answer.json()
 
     async def authz(
-        self, bearer: str | None = None, path: str = "/authz/shop/x?y=1", method: str = "GET", **headers: str
+        self,
+        bearer: str | None = None,
+        path: str | URL = "/authz/shop/x?y=1",
+        method: str = "GET",
+        **headers: str,
     ) -> ClientResponse:
         """What a proxy hears; `headers` with underscores for dashes."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

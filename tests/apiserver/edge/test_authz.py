@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from yarl import URL
 
 from common.identity import IDENTITY_HEADERS
 from tests.apiserver.callers import holder
@@ -227,6 +228,15 @@ async def test_one_signature_does_for_many_requests(desk: Office) -> None:
     assert jwt_in(await desk.authz(desk.secret("device"))) != first
 
 
+async def test_another_one_is_signed_when_the_clock_was_put_back(desk: Office) -> None:
+    await desk.authz(desk.secret("device"))
+    desk.clock.advance(seconds=-3600)
+
+    claims = claims_of(jwt_in(await desk.authz(desk.secret("device"))))
+
+    assert (claims["iat"], claims["exp"]) == (now := int(desk.clock.now().timestamp()), now + 300)
+
+
 async def test_another_one_is_signed_when_what_it_says_has_changed(desk: Office) -> None:
     first = jwt_in(await desk.authz(desk.secret("device")))
     await desk.alice.done("PATCH", f"/devices/{desk.device['id']}", {"taints": ["lab"]})
@@ -281,6 +291,14 @@ async def test_no_path_of_a_client_leads_elsewhere(desk: Office, target: str) ->
 
     assert (await client.answer()).status in {400, 401}
     client.close()
+
+
+@pytest.mark.parametrize("path", ["/authz/%0a", "/authz/a%0Ab", "/authz/a%0d%0ab", "/authz/%E2%80%A8"])
+async def test_whatever_is_in_a_path_is_judged(desk: Office, path: str) -> None:
+    asked = URL(path, encoded=True)
+
+    assert (await desk.authz(desk.secret("device"), asked)).status == 200
+    assert await refused(await desk.authz(None, asked)) == (401, "missing_token")
 
 
 async def test_a_body_is_never_waited_for(desk: Office) -> None:
