@@ -15,6 +15,7 @@ from apiserver.devices.device import Device, DeviceState
 from apiserver.exchange.claims import OwnClaims
 from apiserver.storage.contracts import Storage, Transaction
 from apiserver.storage.records import StoredSecret
+from apiserver.tenants.tenants import Role
 from apiserver.tenants.users import User
 from apiserver.tokens.registration_token import RegistrationToken
 from apiserver.tokens.secret import PresentedSecret, SecretKind, matches
@@ -60,8 +61,8 @@ _REFUSED_SERVICES = {
 class LookUp:
     """All methods raise `InvalidTokenError` for what is not known, and `ProblemError` for what does not do.
 
-    Whether a registration token may be used now is decided where it is spent, whether the owner of a service
-    token is still in the tenant where it acts.
+    Whether a registration token may be used now is decided where it is spent, what the owner of a service
+    token may still do in the tenant where it acts.
     """
 
     storage: Storage
@@ -143,10 +144,14 @@ def _narrowed(caller: ServiceCaller, claims: OwnClaims) -> ServiceCaller:
     return replace(caller, token=replace(caller.token, scopes=scopes))
 
 
-async def _with_owner(view: Transaction, token_id: ServiceTokenId) -> tuple[ServiceToken, User] | None:
+async def _with_owner(
+    view: Transaction, token_id: ServiceTokenId
+) -> tuple[ServiceToken, User, Role | None] | None:
     token = await view.service_tokens.by_id(token_id)
-    owner = token and await view.users.by_id(token.owner_id)
-    return (token, owner) if token and owner else None
+    if token is None or (owner := await view.users.by_id(token.owner_id)) is None:
+        return None
+    membership = await view.tenants.membership(token.tenant_id, owner.id)
+    return token, owner, None if membership is None else membership.role
 
 
 def _check_service_token(token: ServiceToken, now: datetime) -> None:

@@ -7,6 +7,7 @@ from apiserver.auth.scopes import ALL_DEVICE_SCOPES, DeviceScope, Scope
 from apiserver.devices.device import Device
 from apiserver.storage.records import StoredSecret
 from apiserver.tenants.acting import Acting, in_person
+from apiserver.tenants.tenants import Role
 from apiserver.tenants.users import User
 from apiserver.tokens.registration_token import RegistrationToken
 from apiserver.tokens.service_token import ServiceToken
@@ -54,11 +55,12 @@ class ServiceCaller:
     """Software with a service token that is neither expired nor revoked.
 
     It acts for `owner`, who made it: in one tenant, within its scopes, and with no more than what the owner's
-    role there allows now.
+    role there allows now. `role` None: the owner is not in the tenant.
     """
 
     token: ServiceToken
     owner: User
+    role: Role | None
 
     @property
     def scopes(self) -> frozenset[Scope]:

@@ -16,7 +16,7 @@ from apiserver.exchange.claims import OwnClaims
 from apiserver.exchange.forms import read_form
 from apiserver.exchange.oauth import OAuthError
 from apiserver.exchange.own_jwts import OwnJwts
-from apiserver.exchange.subject import Subject
+from apiserver.exchange.subject import Subject, check_vouched_for
 from apiserver.exchange.subjects import Subjects
 from apiserver.tokens.secret import parse
 from common.clock import Clock
@@ -66,13 +66,15 @@ class Introspection:
     clock: Clock
 
     async def introspect(self, request: web.Request) -> web.Response:
+        service = request[SERVICE]
+        check_vouched_for(service)
         form = await read_form(request)
         try:
             asked = msgspec.convert(form, IntrospectForm)
         except msgspec.ValidationError as error:
             raise OAuthError("invalid_request", f"{error}.") from None
         answer = await self._answer(asked.token)
-        is_of_tenant = answer.tenant == request[SERVICE].token.tenant_id
+        is_of_tenant = answer.tenant == service.token.tenant_id
         return json_answer(answer if is_of_tenant else _INACTIVE)
 
     async def _answer(self, presented_token: str) -> IntrospectAnswer:

@@ -1,7 +1,7 @@
 """What a JWT of ours says of its caller, and who gets none. Pure.
 
 Third parties believe such a JWT without asking back. So only what they may rely on gets one: a device that is
-approved, a registration token that lets a device join now, a service token.
+approved, a registration token that lets a device join now, a service token whose maker could make it now.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from apiserver.auth.look_up import Holder
+from apiserver.auth.permissions import Deed as Permission
+from apiserver.auth.permissions import Reach, reach
 from apiserver.auth.principal import DeviceCaller, RegistrationTokenCaller, ServiceCaller
 from apiserver.auth.scopes import ALL_DEVICE_SCOPES, RegistrationScope
 from apiserver.devices import refusals
@@ -129,6 +131,7 @@ def _of_registration_token(
 
 
 def _of_service_token(caller: ServiceCaller, user: str) -> Subject:
+    check_vouched_for(caller)
     token = caller.token
     return Subject(
         kind="service",
@@ -143,6 +146,19 @@ def _of_service_token(caller: ServiceCaller, user: str) -> Subject:
         scopes=tuple(sorted(token.scopes)),
         ends_at=token.expires_at,
     )
+
+
+def check_vouched_for(caller: ServiceCaller) -> None:
+    """Raises `ProblemError` for a service whose maker could not make it any more.
+
+    Here it may do what its maker may. Others have its scopes alone to go by, and the role is not among them.
+    """
+    if caller.role is None or reach(caller.role, Permission.MANAGE_SERVICE_TOKENS) is not Reach.ALL:
+        raise ProblemError(
+            ProblemCode.FORBIDDEN,
+            "Who made this service token is no administrator of its tenant any more.",
+            cause="maker_demoted",
+        )
 
 
 def _silent_until(device: Device, now: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from apiserver.auth.access import MEMBER, Access, Guard
 from apiserver.auth.principal import Caller, ServiceCaller
 from apiserver.auth.rates import CountedCallers
 from apiserver.auth.scopes import ALL_SCOPES, Scope
-from apiserver.tenants.tenants import TenantId
+from apiserver.tenants.tenants import Role, TenantId
 from apiserver.tenants.users import Identity, Profile, User, UserId
 from apiserver.tokens.service_token import ServiceToken, ServiceTokenId
 from common.problems import problem_middleware
@@ -49,7 +49,7 @@ async def status(
     scopes: frozenset[Scope], *, scope: Scope | None = None, service_scope: Scope | None = None
 ) -> int:
     """What a service with these scopes gets from a route that asks for those."""
-    caller = ServiceCaller(replace(_TOKEN, scopes=scopes), _OWNER)
+    caller = ServiceCaller(replace(_TOKEN, scopes=scopes), _OWNER, Role.ADMIN)
     route = Route("GET", "/", _show, Access.MEMBER, "For tests", scope=scope, service_scope=service_scope)
     app = web.Application(middlewares=[problem_middleware()])
     add_routes(app, [route], Guard(cast("CountedCallers", AlwaysThis(caller))))
