@@ -132,8 +132,12 @@ def _presented(form: ExchangeForm) -> PresentedSecret:
 
 
 def _narrowed(subject: Subject, scope: str) -> Subject:
+    asked = scope.split()
+    if not asked:
+        # RFC 6749 section 3.3. A JWT for nothing would look, by its list of scopes, like one for everything.
+        raise OAuthError("invalid_scope", "The scope is blank. Leave it out, or name a scope.")
     try:
-        return subject.narrowed(scope.split())
+        return subject.narrowed(asked)
     except ScopeError:
         told = " ".join(sorted(subject.grantable))
         raise OAuthError("invalid_scope", f"The scopes to be had with this subject_token: {told}.") from None

@@ -67,6 +67,15 @@ async def test_a_form_that_two_readers_would_read_apart(desk: Office, behind: st
     assert (reply.status, reply.body["error"]) == (400, error)
 
 
+@pytest.mark.parametrize("kind", ["device", "registration", "service"])
+@pytest.mark.parametrize("scope", [" ", "   ", "\t", "\u00a0"])
+async def test_a_jwt_for_nothing(desk: Office, kind: str, scope: str) -> None:
+    """By its list of scopes, which is empty, it would look like one that was not narrowed."""
+    reply = await desk.exchange(desk.secret(kind), scope=scope)
+
+    assert (reply.status, reply.body["error"]) == (400, "invalid_scope")
+
+
 @pytest.mark.parametrize("query", ["scope=self:read", "x=1", "subject_token=x"])
 async def test_parameters_never_come_in_the_query(desk: Office, query: str) -> None:
     """There they would stand in logs, whatever is done with them."""
