@@ -38,6 +38,18 @@ class OpenKeys:
             (self.pairs[key.id] for key in self.usable if key.id == key_id and key.withdrawn_at is None), None
         )
 
+    def ended(self, now: datetime) -> tuple[KeyId, ...]:
+        """Those to be removed.
+
+        With a key that does not open here another server may sign, which has another SERVER_KEY: it neither
+        goes nor makes others go until it is withdrawn.
+        """
+        return tuple(
+            key.id
+            for key in self.rows
+            if (key.withdrawn_at is not None or key.id in self.pairs) and is_over(key, self.usable, now)
+        )
+
     def published(self, now: datetime) -> tuple[KeyPair, ...]:
         """Those whose tokens are to be believed, now or soon."""
         return tuple(

@@ -17,7 +17,6 @@ from apiserver.signing.key import (
     KeyId,
     KeyState,
     SigningKey,
-    is_over,
     signing_at,
     state_of,
 )
@@ -120,12 +119,12 @@ class SigningKeys:
     async def remove_ended(self) -> int:
         """Those whose last token is gone; gives their number."""
         now = self._clock.now()
-        if not any(is_over(key, self._known.rows, now) for key in self._known.rows):
+        if not self._known.ended(now):
             return 0
 
         async def remove(transaction: Transaction) -> Sequence[KeyId]:
             rows = await transaction.signing_keys.locked()
-            ended = [key.id for key in rows if is_over(key, rows, now)]
+            ended = open_keys(rows, self.sealer, self._known).ended(now)
             for key_id in ended:
                 await transaction.signing_keys.remove(key_id)
             return ended

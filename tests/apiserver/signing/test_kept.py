@@ -157,6 +157,28 @@ async def test_a_server_whose_key_opens_nothing_says_so_and_makes_another(
         assert (await desk.me(await desk.jwt())).status == 200
 
 
+async def test_a_server_started_with_another_server_key_takes_no_key_from_the_others(
+    issuer: FakeIssuer, database: Path, clock: FakeClock
+) -> None:
+    """By mistake, beside those that are right: they go on signing, and what they signed is good."""
+    async with api_server(issuer, database, clock, SERVER_KEY=FIRST, **SETTINGS) as right:
+        desk, before = await office(right, issuer, clock), jwks(right)
+        async with api_server(issuer, database, clock, SERVER_KEY=SECOND, **SETTINGS) as wrong:
+            clock.advance(hours=1)
+            token = await desk.jwt()
+            for server in (right, wrong):
+                await server.parts.signing_keys.look()
+                await server.parts.signing_keys.remove_ended()
+            assert (await desk.me(token)).status == 200
+            assert jwks(right) == before
+
+        await desk.rotate(compromised=True)
+        clock.advance(hours=1)
+        await right.parts.signing_keys.remove_ended()
+
+        assert [row.id for row in await rows_of(right.parts.storage)] == jwks(right)
+
+
 def test_a_sealed_key_opens_under_its_own_name_alone() -> None:
     sealer = key_sealer(KEYS[:1], SystemRandomness())
     one, other = new_pair(), new_pair()
