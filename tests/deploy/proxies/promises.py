@@ -294,3 +294,14 @@ class Devices:
 
         assert made.status_code == 201, made.text
         assert me.json()["id"] == made.json()["id"]
+
+    async def test_a_device_takes_a_new_token_through_the_door(self, edge: Edge) -> None:
+        """Its old one must arrive as it is: none is given for a JWT."""
+        device = await new_device(edge)
+        async with client_of(edge) as client:
+            rotated = await client.post(
+                "/api/v1/devices/me/rotate-token", headers={"Authorization": f"Bearer {device.token}"}
+            )
+
+        assert rotated.status_code == 200, rotated.text
+        assert rotated.json()["device_token"] != device.token
