@@ -91,7 +91,7 @@ class LookUp:
             case "registration":
                 registration_token, secret = await self._registration_token(claims.credential)
                 _check_same(registration_token.id, claims)
-                return RegistrationTokenCaller(registration_token, secret, by_jwt=True)
+                return RegistrationTokenCaller(registration_token, secret)
             case "service":
                 caller = await self._service(claims.credential)
                 _check_same(caller.token.id, claims)

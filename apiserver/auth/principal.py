@@ -40,14 +40,13 @@ class DeviceCaller:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationTokenCaller:
-    """Someone with a registration token. Whether it may be used now is decided where it is spent.
+    """Someone with a registration token, or with a JWT that was made of it.
 
-    `by_jwt`: with a JWT that was made of it, which is no proof that the secret arrived where it belongs.
+    Whether it may be used now is decided where it is spent.
     """
 
     token: RegistrationToken
     secret: StoredSecret
-    by_jwt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Noted:
             case ServiceCaller():
                 self.service_tokens.note(caller.token.id, self.clock.now())
             case RegistrationTokenCaller():
-                pass  # noted where it is spent
+                pass  # noted where it is spent, or made into a JWT
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,26 @@ class SecretAuthenticator:
                 return caller
         self.noted.note(caller)
         return caller
+
+    async def made_into_jwt(self, caller: Holder) -> None:
+        """To be called for every JWT that is made of a secret.
+
+        Of a registration token that is a use, as of the others: without this the secret that it replaces,
+        which leaked perhaps, would hold for ever where all devices join by JWTs.
+        """
+        match caller:
+            case RegistrationTokenCaller() if caller.secret.first_used_at is None:
+                await self._use_registration_first(caller)
+
+    async def _use_registration_first(self, caller: RegistrationTokenCaller) -> None:
+        now, token_id = self.clock.now(), caller.token.id
+
+        async def use(transaction: Transaction) -> None:
+            # Locked first, as by who spends or rotates it: so nobody waits for each other.
+            await transaction.registration_tokens.locked(token_id)
+            await transaction.registration_tokens.use_secret(token_id, caller.secret, now)
+
+        await self.storage.write(use)
 
     async def _use_device_first(self, caller: DeviceCaller) -> None:
         """The first use is the proof that the answer arrived: what it replaces ends only now."""

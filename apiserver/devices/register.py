@@ -139,7 +139,7 @@ class _Joining:
         else:
             self._check_is_active(token)
             raise refusals.key_in_use()
-        if caller.secret.first_used_at is None and not caller.by_jwt:
+        if caller.secret.first_used_at is None:
             await transaction.registration_tokens.use_secret(token.id, caller.secret, now)
         await self._finish(transaction, registered)
         return registered

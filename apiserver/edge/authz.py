@@ -64,6 +64,7 @@ class Authz:
         request[CALLER_LABEL] = label_of(caller)
         subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         minted = self.minted.mint(subject, audience, secret.hash)
+        await self.authenticator.secrets.made_into_jwt(caller)
         return identity_headers(_identity(subject), f"Bearer {minted.text}")
 
     async def _of_own_jwt(self, request: web.Request, presented: str, audience: str) -> dict[str, str]:

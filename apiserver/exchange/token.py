@@ -83,6 +83,7 @@ class TokenExchange:
             if form.scope is not None:
                 subject = _narrowed(subject, form.scope)
             minted = self.minter.mint(subject, audience)
+            await self.secrets.made_into_jwt(caller)
         return json_answer(_answer(form, subject, minted))
 
     async def _holder(self, presented: PresentedSecret) -> Holder:

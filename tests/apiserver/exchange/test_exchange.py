@@ -173,6 +173,27 @@ async def test_a_jwt_never_gets_more_than_its_secret_has(desk: Office, kind: str
     assert (reply.status, reply.body["error"]) == (400, "invalid_scope")
 
 
+@pytest.mark.parametrize("at_edge", [False, True], ids=["exchange", "edge"])
+async def test_to_exchange_a_new_secret_of_a_registration_token_ends_the_old_one(
+    desk: Office, at_edge: bool
+) -> None:
+    """Where all machines register by JWTs, nothing else would."""
+    rotated = await desk.alice.done("POST", f"/registration-tokens/{desk.registration['id']}/rotate")
+    assert (await desk.exchange(desk.secret("registration"))).status == 200
+    new = str(rotated["token"])
+    assert (await desk.authz(new) if at_edge else await desk.exchange(new)).status == 200
+
+    assert (await desk.exchange(desk.secret("registration"))).status == 400
+    assert (await desk.exchange(new)).status == 200
+
+
+async def test_an_exchange_that_is_refused_ends_no_old_secret(desk: Office) -> None:
+    rotated = await desk.alice.done("POST", f"/registration-tokens/{desk.registration['id']}/rotate")
+    assert (await desk.exchange(str(rotated["token"]), scope="self:read")).status == 400
+
+    assert (await desk.exchange(desk.secret("registration"))).status == 200
+
+
 async def test_a_jwt_never_outlives_a_registration_token(desk: Office) -> None:
     ends = desk.clock.now() + timedelta(seconds=90)
     made = await desk.alice.done(

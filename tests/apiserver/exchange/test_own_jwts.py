@@ -136,15 +136,6 @@ async def test_it_ends_here_with_its_service_token(desk: Office) -> None:
     assert reply.refusal == (401, "service_token_revoked")
 
 
-async def test_it_is_never_the_first_use_of_a_registration_tokens_new_secret(desk: Office) -> None:
-    """Otherwise who has a JWT could end the secret that is still in use everywhere."""
-    rotated = await desk.alice.done("POST", f"/registration-tokens/{desk.registration['id']}/rotate")
-    token = (await desk.exchange(rotated["token"])).body["access_token"]
-
-    assert (await holder(desk.server, token).call("POST", "/devices", {"name": "new"})).status == 201
-    assert (await desk.exchange(desk.secret("registration"))).status == 200
-
-
 async def test_to_exchange_a_device_token_is_a_use_of_it(desk: Office) -> None:
     rotated = await desk.alice.done("POST", f"/devices/{desk.device['id']}/rotate-token")
     await desk.exchange(rotated["device_token"])
