@@ -316,6 +316,7 @@ def build_private_app(settings: Settings, parts: Parts) -> web.Application:
         _authenticator(settings, parts),
         parts.subjects,
         MintedOnce(_minter(settings, parts)),
+        CallerCounts(parts.limiter, parts.clock, place="edge:"),
         settings.token_audiences,
         parts.clock,
     )

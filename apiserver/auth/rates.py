@@ -35,10 +35,14 @@ _DEAD = frozenset({TokenState.REVOKED, TokenState.SUSPENDED, TokenState.EXPIRED}
 
 @dataclass(frozen=True)
 class CallerCounts:
-    """Every method raises `ProblemError` (429) when a budget is used up."""
+    """Every method raises `ProblemError` (429) when a budget is used up.
+
+    `place` parts budgets of tokens and owners: what is asked about at the edge may come here as well.
+    """
 
     limiter: RateLimiter
     clock: Clock
+    place: str = ""
 
     async def stranger(self, request: web.Request) -> None:
         """Counts a request without a credential."""
@@ -56,11 +60,17 @@ class CallerCounts:
         if owned is None:
             await self.stranger(request)
             return
-        token, owner = owned
+        await self._spend(request, *owned)
+
+    async def user(self, request: web.Request, subject: str) -> None:
+        """Counts a request of a user whom nobody looked up, by the `sub` of their JWT."""
+        await self._spend(request, f"sub:{subject}", None)
+
+    async def _spend(self, request: web.Request, token: str, owner: str | None) -> None:
         # In this order: what a token is refused takes nothing from its owner's other tokens.
-        standings = [await self.limiter.spend(TOKEN, token)]
+        standings = [await self.limiter.spend(TOKEN, self.place + token)]
         if owner is not None:
-            standings.append(await self.limiter.spend(OWNER, owner))
+            standings.append(await self.limiter.spend(OWNER, self.place + owner))
         request[RATE_LIMIT_HEADERS] = limit_headers(standings)
 
     def _owned(self, caller: Caller) -> tuple[str, str | None] | None:

@@ -9,6 +9,8 @@ from aiohttp import hdrs, web
 from apiserver.auth.access import nothing_presented
 from apiserver.auth.authenticate import Authenticator, is_own_secret, refusals_told
 from apiserver.auth.labels import label_of
+from apiserver.auth.look_up import Holder
+from apiserver.auth.rates import CallerCounts
 from apiserver.edge.asked import asked_audience, check_names_request
 from apiserver.edge.credentials import presented_credential
 from apiserver.exchange.minting import MintedOnce
@@ -27,6 +29,7 @@ class Authz:
     authenticator: Authenticator
     subjects: Subjects
     minted: MintedOnce
+    counts: CallerCounts
     audiences: tuple[str, ...]
     clock: Clock
 
@@ -42,14 +45,20 @@ class Authz:
     async def answer(self, request: web.Request) -> web.Response:
         check_names_request(request.path, request.headers)
         audience = asked_audience(request.headers, self.audiences)
-        with _refusals_of_edge():
-            presented = presented_credential(request.headers)
-            if presented is None:
-                raise nothing_presented()
-            headers = await self._headers(request, presented, audience)
+        try:
+            with _refusals_of_edge():
+                headers = await self._headers(request, audience)
+        except ProblemError as refusal:
+            # Who is known was counted, whatever they were refused after that.
+            if CALLER_LABEL not in request:
+                await self.counts.refused(request, refusal)
+            raise
         return web.Response(headers=headers)
 
-    async def _headers(self, request: web.Request, presented: str, audience: str) -> dict[str, str]:
+    async def _headers(self, request: web.Request, audience: str) -> dict[str, str]:
+        presented = presented_credential(request.headers)
+        if presented is None:
+            raise nothing_presented()
         if is_own_secret(presented):
             return await self._of_secret(request, presented, audience)
         if self.authenticator.is_own_jwt(presented):
@@ -61,7 +70,7 @@ class Authz:
         if secret is None:
             raise InvalidTokenError("malformed_secret")
         caller = await self.authenticator.secrets.holder(secret)
-        request[CALLER_LABEL] = label_of(caller)
+        await self._count(request, caller)
         subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         minted = self.minted.mint(subject, audience, secret.hash)
         await self.authenticator.secrets.made_into_jwt(caller)
@@ -69,7 +78,7 @@ class Authz:
 
     async def _of_own_jwt(self, request: web.Request, presented: str, audience: str) -> dict[str, str]:
         caller = await self.authenticator.own_jwts.holder(presented, audience)
-        request[CALLER_LABEL] = label_of(caller)
+        await self._count(request, caller)
         subject = await self.subjects.of(caller, request[CLIENT_ADDRESS])
         return identity_headers(_identity(subject), f"Bearer {presented}")
 
@@ -78,8 +87,13 @@ class Authz:
         login = await self.authenticator.logins.login_of(presented, self.clock.now())
         request[CALLER_LABEL] = CallerLabel("user")
         subject = login.identity.subject
+        await self.counts.user(request, subject)
         identity = Identity(kind="user", user=subject, subject=subject, scopes=login.words)
         return identity_headers(identity, f"Bearer {presented}")
+
+    async def _count(self, request: web.Request, caller: Holder) -> None:
+        request[CALLER_LABEL] = label_of(caller)
+        await self.counts.caller(request, caller)
 
 
 @contextmanager

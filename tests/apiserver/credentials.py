@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import ClientResponse
 from yarl import URL
 
-from apiserver.devices.device import DeviceId
+from apiserver.devices.device import DeviceId, DeviceState
 from apiserver.exchange.token import GRANT_TYPE
 from apiserver.storage.contracts import Transaction
 from common.clock import Clock
@@ -99,6 +99,17 @@ class Office:
             device = await transaction.devices.locked(DeviceId(self.device["id"]))
             assert device is not None
             later = replace(device, expires_at=self.clock.now() + in_, version=device.version + 1)
+            await transaction.devices.update(later, former_version=device.version)
+
+        await self.server.parts.storage.write(change)
+
+    async def let_device_wait(self) -> None:
+        """As one that nobody has approved."""
+
+        async def change(transaction: Transaction) -> None:
+            device = await transaction.devices.locked(DeviceId(self.device["id"]))
+            assert device is not None
+            later = replace(device, state=DeviceState.PENDING, version=device.version + 1)
             await transaction.devices.update(later, former_version=device.version)
 
         await self.server.parts.storage.write(change)
