@@ -187,6 +187,41 @@ async def test_a_silent_redis_is_waited_for_once_and_not_for_long(server: RedisS
         assert budget.outages() == 1
 
 
+async def test_one_request_tries_for_all_whether_redis_is_back(server: RedisServer) -> None:
+    async with budget_at(server.url, Rule("token", parse("1000/minute"))) as budget:
+        await budget.spend()
+        server.pause()
+        await budget.spend()
+        budget.clock.advance(seconds=PAUSE_S)
+        asked = [asyncio.ensure_future(budget.spend()) for _ in range(10)]
+        _, waiting = await asyncio.wait(asked, timeout=0.1)
+        server.resume()
+        await asyncio.gather(*asked)
+
+    assert len(waiting) == 1
+
+
+async def test_a_crowd_does_not_wait_in_line_for_a_silent_redis(server: RedisServer) -> None:
+    async with budget_at(server.url, Rule("token", parse("1000/minute"))) as budget:
+        await budget.spend()
+        server.pause()
+        started = time.monotonic()
+        try:
+            await asyncio.gather(*(budget.spend() for _ in range(8 * MOST_CONNECTIONS)))
+        finally:
+            server.resume()
+
+    assert time.monotonic() - started < 1
+
+
+async def test_a_crowd_opens_no_crowd_of_connections(server: RedisServer) -> None:
+    async with budget_at(server.url, Rule("token", parse("1000/minute"))) as budget:
+        await asyncio.gather(*(budget.spend() for _ in range(4 * MOST_CONNECTIONS)))
+        clients = server.command("CLIENT", "LIST").count(b"\n")
+
+    assert clients <= MOST_CONNECTIONS + 1
+
+
 async def test_an_answer_to_what_was_asked_before_an_outage_is_not_its_end(server: RedisServer) -> None:
     """Else a slow Redis would be away and back with every other request, and each of them would wait."""
     async with budget_at(server.url, Rule("token", parse("1000/minute"))) as budget:
