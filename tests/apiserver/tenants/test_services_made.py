@@ -194,3 +194,22 @@ class TestAtOnce:
         assert {reply.status for reply in made} <= {201, 404}
         listed = await alice.done("GET", f"{SERVICE_TOKENS}?tenant_id={works}")
         assert [item for item in listed["items"] if item["state"] != "revoked"] == []
+
+    async def test_who_is_removed_leaves_nothing_that_lets_devices_in_by_what_a_service_made_meanwhile(
+        self, alice: Person, bob: Person, works: TenantId
+    ) -> None:
+        services = [await service_of(bob, works) for _ in range(4)]
+        bobs = f"{TENANTS}/{works}/members/{await bob.id()}"
+
+        *made, _removed = await asyncio.gather(
+            *(service.call("POST", REGISTRATION_TOKENS, {"label": "lab"}) for service in services * 2),
+            *(service.call("POST", DEVICES, {"name": "web"}) for service in services),
+            alice.call("DELETE", bobs),
+        )
+
+        assert {reply.status for reply in made} <= {201, 401, 404}
+        tokens = await alice.done("GET", f"{REGISTRATION_TOKENS}?tenant_id={works}")
+        devices = await alice.done("GET", f"{DEVICES}?tenant_id={works}")
+        assert {item["state"] for item in tokens["items"] + devices["items"]} <= {"suspended"}
+        verdict = await alice.done("POST", f"{AUDIT}/verify", {"tenant_id": works})
+        assert verdict["is_intact"]
