@@ -182,7 +182,8 @@ class TestDebianPackages:
     def test_a_server_is_unpacked_and_not_installed(
         self, machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        put(machine, "apt-get", APT_GET.format(log=machine / "log", status="$(: >nginx.deb)"))
+        downloaded = '$(if [ "$2" = download ]; then : >nginx.deb; fi)'
+        put(machine, "apt-get", APT_GET.format(log=machine / "log", status=downloaded))
         put(machine, "dpkg", f'#!/bin/sh\necho "${{2##*/}} into $3" >>"{machine}/log"\n')
         monkeypatch.setenv("PATH", str(machine))
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.deploy.proxies.edges import Make, by_limited_nginx, by_nginx
+from tests.deploy.proxies.checker import Checker
+from tests.deploy.proxies.edges import Edge, Make, by_limited_nginx, by_nginx
 from tests.deploy.proxies.promises import Devices, People
-from tests.deploy.proxies.promises_of_wiring import Limits, Wiring
+from tests.deploy.proxies.promises_of_wiring import DEVICE, Limits, Wiring, ask
 
 pytestmark = [pytest.mark.nginx, pytest.mark.asyncio(loop_scope="session")]
 
@@ -26,6 +27,13 @@ class TestLimits(Limits):
 class TestWiring(Wiring):
     refusal_of_a_navigation = 401
     too_many = (503, "5")  # nginx knows 401 and 403 of a check
+
+
+async def test_under_another_name_nothing_is_served(checked_edge: Edge, tokens: Checker) -> None:
+    answer = await ask(checked_edge, "GET", "/reports", headers=DEVICE | {"Host": "evil.example"})
+
+    assert answer.status_code == 421
+    assert checked_edge.ground.service.seen == []
 
 
 class TestPeople(People):
