@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from apiserver.janitor import Janitor
-from apiserver.signing.key import JWKS_MAX_AGE, LEAD, LONGEST_LIFE
+from apiserver.signing.key import JWKS_MAX_AGE, LEAD, LONGEST_LIFE, KeyId
 from apiserver.signing.rotation import SigningKeys
 from apiserver.storage.contracts import Storage, Work
 from common.jwt import LEEWAY
@@ -218,3 +218,32 @@ async def test_a_look_that_comes_late_does_not_bring_a_leaked_key_back(desk: Off
     _, new = await asyncio.gather(looking, replacing)
 
     assert keys.signer().id == new.id
+
+
+class CountedStorage:
+    """Counts the questions that reach it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.reads = 0
+
+    async def read(self, work: Work[T]) -> T:
+        self.reads += 1
+        return await self._storage.read(work)
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._storage.write(work)
+
+    async def ping(self) -> None:
+        await self._storage.ping()
+
+
+async def test_ids_of_keys_that_somebody_made_up_ask_the_storage_once_in_a_second(desk: Office) -> None:
+    storage = CountedStorage(desk.server.parts.storage)
+    keys = SigningKeys(storage, desk.server.parts.signing_keys.sealer, desk.clock)
+    for _ in range(2):
+        for number in range(50):
+            assert await keys.verifier(KeyId(f"made-up-{number}")) is None
+        desk.clock.advance(seconds=1)
+
+    assert storage.reads == 2
