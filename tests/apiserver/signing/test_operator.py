@@ -3,6 +3,7 @@
 import pytest
 
 from tests.apiserver.credentials import Office
+from tests.raw_client import connect
 
 
 async def test_all_keys_are_told_with_their_states(desk: Office) -> None:
@@ -94,3 +95,13 @@ async def test_other_methods_rotate_nothing(desk: Office) -> None:
         answer = await desk.server.private.request(method, path, json={})
         assert answer.status == 405
     assert await count(desk) == 1
+
+
+@pytest.mark.parametrize("hosts", [[], ["127.0.0.1", "evil.example.com"], ["evil.example.com", "127.0.0.1"]])
+async def test_who_names_no_host_or_two_may_not_ask(desk: Office, hosts: list[str]) -> None:
+    client = await connect(f"http://127.0.0.1:{desk.server.private.port}")
+    lines = "".join(f"Host: {host}\r\n" for host in hosts)
+    client.send(f"GET /signing-keys HTTP/1.0\r\n{lines}\r\n".encode())
+
+    assert (await client.answer()).status in {400, 403}
+    client.close()
