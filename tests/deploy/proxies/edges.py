@@ -105,7 +105,8 @@ def by_nginx(wiring: Wiring, folder: Path, changes: dict[str, str] | None = None
     user = "user root root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr; events {{}}\n"
-        "http {\n"
+        # Without this it opens that of the machine, which is not there where nginx was unpacked.
+        f"http {{\n  access_log {folder}/other.log;\n"
         + "".join(f"  {place}_temp_path {folder}/{place};\n" for place in places)
         + f"  include {folder}/doorward.conf;\n}}\n"
     )
