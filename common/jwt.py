@@ -3,12 +3,13 @@
 A token is `presented` until a function here has returned `Claims`; nothing else makes `Claims`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NewType, cast
 
 import jwt
+from jwt.algorithms import AllowedPublicKeys as PublicKey
 
 from common.http import Json
 from common.issuer import Issuer, UnknownKeyError
@@ -107,7 +108,14 @@ async def verify(presented_token: str, issuer: Issuer, rules: TokenRules, now: d
         key = await issuer.signing_key(key_id, algorithm)
     except UnknownKeyError:
         raise InvalidTokenError("unknown_key") from None
-    claims = _decode(presented_token, key, algorithm, issuer.url, rules)
+    claims = decoded(
+        presented_token,
+        key.key,
+        algorithm,
+        issuer=issuer.url,
+        audience=rules.audience,
+        required=rules.required,
+    )
     times_of(claims).check(now)
     if claims.get("sub") == "":
         raise InvalidTokenError("claims")
@@ -133,24 +141,34 @@ def _checked_header(presented_token: str, rules: TokenRules) -> Mapping[str, Jso
     return header
 
 
-def _decode(
-    presented_token: str, key: jwt.PyJWK, algorithm: str, issuer_url: str, rules: TokenRules
+def decoded(
+    presented_token: str,
+    key: PublicKey,
+    algorithm: str,
+    *,
+    issuer: str,
+    audience: str | None,
+    required: Sequence[str],
 ) -> Claims:
+    """The claims behind a good signature, of this issuer, for this audience; None: for any.
+
+    Raises `InvalidTokenError`. Neither the header nor the times are looked at.
+    """
     try:
-        decoded = jwt.decode(
+        claims = jwt.decode(
             presented_token,
-            key=key.key,
+            key=key,
             algorithms=[algorithm],
-            audience=rules.audience,
-            issuer=issuer_url,
+            audience=audience,
+            issuer=issuer,
             options={
                 "verify_signature": True,
-                "require": list(rules.required),
-                "verify_aud": rules.audience is not None,
+                "require": list(required),
+                "verify_aud": audience is not None,
                 "verify_iss": True,
                 "verify_sub": True,
                 "verify_jti": True,
-                # Times are checked below, against the clock that was passed in.
+                # Times are checked by `TokenTimes`, against a clock that is passed in.
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
@@ -164,7 +182,7 @@ def _decode(
         raise InvalidTokenError("audience") from None
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise InvalidTokenError("claims") from None
-    return Claims(decoded)
+    return Claims(claims)
 
 
 def times_of(claims: Claims) -> TokenTimes:
