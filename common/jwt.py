@@ -1,4 +1,4 @@
-"""JWTs of the provider, verified with every option spelled out (RFC 7519, 8725, 9068, OIDC Core 3.1.3.7).
+"""JWTs verified with every option spelled out (RFC 7519, 8725, 9068, OIDC Core 3.1.3.7).
 
 A token is `presented` until a function here has returned `Claims`; nothing else makes `Claims`.
 """

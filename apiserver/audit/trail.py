@@ -3,20 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
 import msgspec
 from aiohttp import web
 
 from apiserver.audit.chain import AuditEvent, AuditEventId, linked
-from apiserver.auth.principal import (
-    Anonymous,
-    Caller,
-    DeviceCaller,
-    RegistrationTokenCaller,
-    ServiceCaller,
-    UserCaller,
-)
+from apiserver.auth.labels import label_of
+from apiserver.auth.principal import Caller
 from apiserver.derived_keys import DerivedKey
 from apiserver.ids import new_id
 from apiserver.storage.contracts import Transaction
@@ -87,24 +80,8 @@ class Auditor:
 
 
 def actor_of(request: web.Request, caller: Caller, at: datetime) -> Actor:
-    kind, id_ = _name_of(caller)
-    return Actor(kind, id_, at, request[CLIENT_ADDRESS], request[REQUEST_ID])
-
-
-def _name_of(caller: Caller) -> tuple[str, str]:
-    match caller:
-        case UserCaller(user=user):
-            return "user", user.id
-        case DeviceCaller(device=device):
-            return "device", device.id
-        case RegistrationTokenCaller(token=token):
-            return "registration_token", token.id
-        case ServiceCaller(token=service_token):
-            return "service_token", service_token.id
-        case Anonymous():
-            return "anonymous", ""
-        case _:
-            assert_never(caller)
+    label = label_of(caller)
+    return Actor(label.kind, label.id or "", at, request[CLIENT_ADDRESS], request[REQUEST_ID])
 
 
 def _json(facts: Facts | None) -> str | None:

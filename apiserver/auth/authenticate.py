@@ -22,7 +22,7 @@ from common.clock import Clock
 from common.issuer import IssuerUnavailableError
 from common.jwt import LONGEST_TOKEN_BYTES, InvalidTokenError
 from common.problems import ProblemCode, ProblemError
-from common.request_keys import CALLER_LABEL, CallerLabel
+from common.request_keys import CALLER_LABEL
 
 # RFC 9110 section 11.1: the scheme's case does not matter; RFC 6750 section 2.1: what a token is made of.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/-]+=*)")
@@ -73,9 +73,9 @@ class Authenticator:
 
     async def _user(self, request: web.Request, presented_token: str) -> UserCaller:
         login = await self.logins.login_of(presented_token, self.clock.now())
-        user = await self.users.user_of(login.identity, login.profile)
-        request[CALLER_LABEL] = CallerLabel("user", user.id)
-        return UserCaller(user, login.scopes)
+        caller = UserCaller(await self.users.user_of(login.identity, login.profile), login.scopes)
+        request[CALLER_LABEL] = label_of(caller)
+        return caller
 
 
 @contextmanager
