@@ -7,7 +7,7 @@ A key is published from the moment it is made, and signs only once every copy of
 a cache has it. So a third party never meets a token whose key it cannot know.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,11 +42,10 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """`id` is the `kid`: the thumbprint of the public key (RFC 7638)."""
+    """`id` is the `kid`: the thumbprint of the public key (RFC 7638), which the private one tells."""
 
     id: KeyId
     algorithm: str
-    public_jwk: Mapping[str, str]
     sealed_private_key: bytes = field(repr=False)
     created_at: datetime
     signs_from: datetime

@@ -75,7 +75,7 @@ def open_keys(rows: Sequence[SigningKey], sealer: KeySealer, known: OpenKeys) ->
 def sealed_row(pair: KeyPair, sealer: KeySealer, *, now: datetime, signs_from: datetime) -> SigningKey:
     """What is kept of a new key."""
     sealed = sealer.seal(pair.id, pair.as_bytes())
-    return SigningKey(pair.id, ALGORITHM, pair.as_jwk(), sealed, created_at=now, signs_from=signs_from)
+    return SigningKey(pair.id, ALGORITHM, sealed, created_at=now, signs_from=signs_from)
 
 
 def _opened(row: SigningKey, sealer: KeySealer) -> KeyPair | None:

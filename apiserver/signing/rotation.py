@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class SigningKeys:
-    """The keys of this deployment, as this server knows them. `open` comes first."""
+    """The keys of this deployment, as this server knows them. A `look` comes first."""
 
     def __init__(self, storage: Storage, sealer: KeySealer, clock: Clock) -> None:
         self._storage = storage
@@ -50,7 +50,7 @@ class SigningKeys:
         return self._known
 
     def signer(self) -> KeyPair:
-        """The key that signs now. Raises `LookupError` before `open`."""
+        """The key that signs now. Raises `LookupError` before the first look."""
         pair = self._known.signer(self._clock.now())
         if pair is None:
             raise LookupError("no signing key is open")
@@ -79,7 +79,7 @@ class SigningKeys:
             pair = self._known.verifier(key_id)
         return pair
 
-    async def rotate(self) -> SigningKey:
+    async def rotate(self) -> None:
         """The next key: published now, signs later. Raises `ProblemError` while there is one already."""
         now, pair = self._clock.now(), new_pair()
         row = sealed_row(pair, self.sealer, now=now, signs_from=now + LEAD)
@@ -95,9 +95,8 @@ class SigningKeys:
         async with self._turn:
             self._take(await self._storage.write(add))
         log.info("signing_key_added", kid=row.id, signs_from=row.signs_from.isoformat())
-        return row
 
-    async def replace_compromised(self) -> SigningKey:
+    async def replace_compromised(self) -> None:
         """One new key that signs at once. All others are withdrawn: whoever took one could take them all."""
         now, pair = self._clock.now(), new_pair()
         row = sealed_row(pair, self.sealer, now=now, signs_from=now)
@@ -114,7 +113,6 @@ class SigningKeys:
             rows, withdrawn = await self._storage.write(replace)
             self._take(rows)
         log.warning("signing_keys_withdrawn", kid=row.id, withdrawn=list(withdrawn))
-        return row
 
     async def remove_ended(self) -> int:
         """Those whose last token is gone; gives their number."""

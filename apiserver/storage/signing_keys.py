@@ -37,8 +37,7 @@ class SqlSigningKeys:
         return await self.all()
 
     async def add(self, key: SigningKey) -> None:
-        values = {column.name: getattr(key, column.name) for column in _KEYS}
-        await self.connection.rows(_ADD, {**values, "public_jwk": dict(key.public_jwk)})
+        await self.connection.rows(_ADD, {column.name: getattr(key, column.name) for column in _KEYS})
 
     async def withdraw(self, key_id: KeyId, now: datetime) -> None:
         await self.connection.rows(_WITHDRAW, {"key": key_id, "now": now})
@@ -51,7 +50,6 @@ def _as_key(row: Row) -> SigningKey:
     return SigningKey(
         id=KeyId(row.id),
         algorithm=row.algorithm,
-        public_jwk=row.public_jwk,
         sealed_private_key=row.sealed_private_key,
         created_at=row.created_at,
         signs_from=row.signs_from,

@@ -422,7 +422,6 @@ signing_keys = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("algorithm", String, nullable=False),
-    Column("public_jwk", Json, nullable=False),
     Column("sealed_private_key", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("signs_from", UtcDateTime, nullable=False),

@@ -42,7 +42,6 @@ def _signing_keys() -> None:
         "signing_keys",
         sa.Column("id", sa.String, nullable=False),
         sa.Column("algorithm", sa.String, nullable=False),
-        sa.Column("public_jwk", sa.String, nullable=False),
         sa.Column("sealed_private_key", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("signs_from", sa.DateTime(timezone=True), nullable=False),
