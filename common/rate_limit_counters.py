@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 from prometheus_client import CollectorRegistry
 
 from common.clock import Clock
@@ -32,26 +30,26 @@ async def open_counters(
 
 
 class MemoryCounters:
-    """The contract of `Counters`."""
+    """The contract of `Counters`, with a bound for the keys of each rule.
+
+    The library's own memory has none, and starts a thread again and again that walks over all keys.
+    """
 
     def __init__(self, clock: Clock, most_keys: int = MOST_KEYS) -> None:
         self._clock = clock
         self._most_keys = most_keys
-        self._of_rules: dict[str, tuple[WindowStorage, FixedWindowRateLimiter]] = {}
+        self._of_rules: dict[str, Windows] = {}
 
     async def hit(self, rule: Rule, key: str) -> Standing:
-        found = self._of_rules.get(rule.name)
-        if found is None:
+        windows = self._of_rules.get(rule.name)
+        if windows is None:
             # Each rule has a table of its own: without that, a flood from many addresses would push out the
             # counts of tokens and owners.
-            storage = WindowStorage(self._clock, self._most_keys)
-            found = self._of_rules[rule.name] = storage, FixedWindowRateLimiter(storage)
-        storage, limiter = found
-        is_within = limiter.hit(rule.item, key)
-        # Not the library's `get_window_stats`, which takes twice as long as all the rest of this.
-        window = storage.last_hit
-        remaining = max(0, rule.item.amount - window.count)
-        return Standing(rule, not is_within, remaining, window.ends_at - self._clock.monotonic())
+            windows = self._of_rules[rule.name] = Windows(rule.item.get_expiry(), self._most_keys)
+        now = self._clock.monotonic()
+        window = windows.hit(key, now)
+        left = rule.item.amount - window.count
+        return Standing(rule, left < 0, max(0, left), window.ends_at - now)
 
 
 @dataclass(slots=True)
@@ -60,64 +58,31 @@ class Window:
     count: int = 0
 
 
-class WindowStorage(Storage):
-    """A storage of the library for windows of one length, with a bound: the oldest window makes room.
+class Windows:
+    """Windows of one length, by key. The oldest one makes room. Times are those of a monotonic clock."""
 
-    That of the library has none, and starts a thread again and again that walks over all keys. All times are
-    those of `clock.monotonic`.
-    """
-
-    def __init__(self, clock: Clock, most: int) -> None:
-        super().__init__()
-        self._clock = clock
+    def __init__(self, length_s: float, most: int) -> None:
+        self._length_s = length_s
         self._most = most
         # In the order in which they began, which is also that in which they end. To find the first of a plain
         # dict takes longer with each one that was deleted before it.
         self._windows = OrderedDict[str, Window]()
-        self.last_hit = Window(0)
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
+    def __len__(self) -> int:
+        return len(self._windows)
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        window = self._current(key)
-        if window is None:
-            self._make_room()
-            window = self._windows[key] = Window(self._clock.monotonic() + expiry)
-        window.count += amount
-        self.last_hit = window
-        return window.count
-
-    def get(self, key: str) -> int:
-        window = self._current(key)
-        return window.count if window is not None else 0
-
-    def get_expiry(self, key: str) -> float:
-        window = self._current(key)
-        return window.ends_at if window is not None else self._clock.monotonic()
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int:
-        count = len(self._windows)
-        self._windows.clear()
-        return count
-
-    def clear(self, key: str) -> None:
-        self._windows.pop(key, None)
-
-    def _current(self, key: str) -> Window | None:
+    def hit(self, key: str, now: float) -> Window:
+        """The window of this key, with one more in it."""
         window = self._windows.get(key)
-        if window is not None and window.ends_at <= self._clock.monotonic():
-            del self._windows[key]
-            return None
+        if window is None or window.ends_at <= now:
+            self._windows.pop(key, None)
+            self._make_room(now)
+            window = self._windows[key] = Window(now + self._length_s)
+        window.count += 1
         return window
 
-    def _make_room(self) -> None:
+    def _make_room(self, now: float) -> None:
         """Drops what has ended, and the oldest where nothing has: its holder begins anew."""
-        now = self._clock.monotonic()
         while self._windows:
             oldest = next(iter(self._windows))
             if len(self._windows) < self._most and self._windows[oldest].ends_at > now:
